@@ -1,0 +1,11 @@
+/* Compiler attributes and small compile-time helpers that every layer uses. No code, no state. */
+#pragma once
+
+#include <stddef.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define COLD __attribute__((cold))
+#define NORETURN __attribute__((noreturn))
+#define PRINTF_LIKE(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

@@ -1,0 +1,475 @@
+/* HTTP/1.1 requests over llhttp. See http1.h.
+ * Invariants: llhttp is paused exactly after the head and after the message, so no byte of a later request is
+ * looked at while one is in progress; every byte count that a peer controls is bounded before it is stored. */
+#include "net/http1.h"
+
+#include <llhttp.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+/* Blank lines tolerated before a request (RFC 9112 section 2.2 asks for at least one). */
+#define BLANK_BYTES_MAX 8
+/* Raw bytes of a head: the counted parts plus separators and optional blanks, which nobody else counts. */
+#define HEAD_RAW_BYTES_MAX (HTTP_TARGET_BYTES_MAX + HTTP_HEADER_BYTES_MAX + 1024)
+#define HEADER_SEPARATOR_BYTES 4 /* ": " and CRLF */
+/* A body buffer larger than this is given back between requests. */
+#define BODY_KEPT_BYTES (64 * 1024)
+#define METHOD_BYTES_SEEN 24
+
+/* A header before the head is complete: positions in http1.bytes, which may still move. */
+struct span {
+    uint32_t name_start, name_len, value_start, value_len;
+};
+
+struct http1 {
+    llhttp_t llhttp;
+    struct http1_head head;
+    struct buffer bytes; /* target, then names and values */
+    struct span spans[HTTP_HEADERS_MAX];
+    struct http_field fields[HTTP_HEADERS_MAX];
+    size_t target_len, field_count;
+    size_t header_bytes, raw_bytes, extension_bytes, blank_bytes, protocol_len;
+    struct buffer body;
+    size_t body_bytes_max;
+    char seen[METHOD_BYTES_SEEN]; /* first bytes of the request, to tell an unknown method from junk */
+    size_t seen_len;
+    bool began, head_complete, message_complete;
+    err_t error;
+    const char *message;
+};
+
+static int fail(struct http1 *p, err_t error, const char *message)
+{
+    if (p->error == ERROR_OK) {
+        p->error = error;
+        p->message = message;
+    }
+    return HPE_USER;
+}
+
+static struct http1 *of(const llhttp_t *llhttp) { return llhttp->data; }
+
+/* --- callbacks: fragments are appended and counted --- */
+
+static int on_protocol(llhttp_t *llhttp, const char *at, size_t len)
+{
+    /* The library also knows RTSP and ICE. */
+    struct http1 *p = of(llhttp);
+    if (p->protocol_len + len > 4 || memcmp("HTTP" + p->protocol_len, at, len) != 0)
+        return fail(p, ERROR_BAD_REQUEST, "the protocol is not HTTP");
+    p->protocol_len += len;
+    return 0;
+}
+
+static int on_url(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct http1 *p = of(llhttp);
+    if (p->target_len + len > HTTP_TARGET_BYTES_MAX)
+        return fail(p, ERROR_URI_TOO_LONG, NULL);
+    p->target_len += len;
+    buffer_append(&p->bytes, at, len);
+    return 0;
+}
+
+static int count_header_bytes(struct http1 *p, size_t len)
+{
+    p->header_bytes += len;
+    return p->header_bytes > HTTP_HEADER_BYTES_MAX ? fail(p, ERROR_HEADERS_TOO_LARGE, NULL) : 0;
+}
+
+static int on_header_field(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct http1 *p = of(llhttp);
+    if (p->field_count == HTTP_HEADERS_MAX)
+        return fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
+    if (!p->head_complete) { /* trailers are counted and dropped */
+        struct span *span = &p->spans[p->field_count];
+        if (span->name_len == 0)
+            span->name_start = (uint32_t)p->bytes.end;
+        span->name_len += (uint32_t)len;
+        buffer_append(&p->bytes, at, len);
+    }
+    return count_header_bytes(p, len);
+}
+
+static int on_header_value(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct http1 *p = of(llhttp);
+    if (!p->head_complete) {
+        struct span *span = &p->spans[p->field_count];
+        if (span->value_len == 0)
+            span->value_start = (uint32_t)p->bytes.end;
+        span->value_len += (uint32_t)len;
+        buffer_append(&p->bytes, at, len);
+    }
+    return count_header_bytes(p, len);
+}
+
+static int on_header_value_complete(llhttp_t *llhttp)
+{
+    struct http1 *p = of(llhttp);
+    p->field_count++;
+    return count_header_bytes(p, HEADER_SEPARATOR_BYTES) != 0 ? -1 : 0;
+}
+
+static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t len)
+{
+    (void)at;
+    struct http1 *p = of(llhttp);
+    p->extension_bytes += len + 1; /* the separator */
+    if (p->extension_bytes > HTTP_CHUNK_EXTENSION_BYTES_MAX)
+        return fail(p, ERROR_REQUEST_TOO_LARGE, "chunk extensions are at most 4 KiB");
+    return 0;
+}
+
+static int on_body(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct http1 *p = of(llhttp);
+    if (len > p->body_bytes_max - buffer_len(&p->body))
+        return fail(p, ERROR_REQUEST_TOO_LARGE, NULL);
+    buffer_append(&p->body, at, len);
+    return p->body.failed ? fail(p, ERROR_SERVICE_UNAVAILABLE, NULL) : 0;
+}
+
+static int on_chunk_header(llhttp_t *llhttp)
+{
+    struct http1 *p = of(llhttp);
+    /* Refused by its announcement, before its bytes are read. */
+    if (llhttp->content_length > p->body_bytes_max - buffer_len(&p->body)) {
+        (void)fail(p, ERROR_REQUEST_TOO_LARGE, NULL);
+        return -1;
+    }
+    return 0;
+}
+
+static int on_message_complete(llhttp_t *llhttp)
+{
+    of(llhttp)->message_complete = true;
+    return HPE_PAUSED;
+}
+
+/* --- checks of the complete head --- */
+
+static bool method_known(uint8_t method, enum http1_method *out)
+{
+    switch (method) {
+    case HTTP_GET: *out = HTTP1_GET; return true;
+    case HTTP_HEAD: *out = HTTP1_HEAD; return true;
+    case HTTP_POST: *out = HTTP1_POST; return true;
+    case HTTP_PUT: *out = HTTP1_PUT; return true;
+    case HTTP_PATCH: *out = HTTP1_PATCH; return true;
+    case HTTP_DELETE: *out = HTTP1_DELETE; return true;
+    case HTTP_OPTIONS: *out = HTTP1_OPTIONS; return true;
+    default: return false; /* CONNECT, TRACE, WebDAV, ... */
+    }
+}
+
+static struct text trim_end(struct text t)
+{
+    while (t.len > 0 && (t.ptr[t.len - 1] == ' ' || t.ptr[t.len - 1] == '\t'))
+        t.len--;
+    return t;
+}
+
+static void resolve_spans(struct http1 *p)
+{
+    const char *base = buffer_text(&p->bytes).ptr;
+    p->head.target = (struct text){ base, p->target_len };
+    for (size_t i = 0; i < p->field_count; i++) {
+        const struct span *span = &p->spans[i];
+        p->fields[i].name = (struct text){ base + span->name_start, span->name_len };
+        p->fields[i].value = trim_end((struct text){ base + span->value_start, span->value_len });
+    }
+    p->head.headers = p->fields;
+    p->head.header_count = p->field_count;
+}
+
+/* reg-name, IPv4 or [IPv6] with an optional port; nothing that could be taken for a path or userinfo. */
+static bool host_is_valid(struct text host)
+{
+    if (host.len == 0 || host.len > 261)
+        return false;
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.ptr[i];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  (c != '\0' && strchr(".-_~:[]%", c) != NULL);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static int check_target(struct http1 *p)
+{
+    struct text target = p->head.target;
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.ptr[i];
+        if (c <= ' ' || c >= 0x7f || c == '#')
+            return fail(p, ERROR_BAD_REQUEST, "the request target holds a character that must be encoded");
+    }
+    struct text rest = target;
+    if (text_equal(target, TEXT("*"))) {
+        if (p->head.method != HTTP1_OPTIONS)
+            return fail(p, ERROR_BAD_REQUEST, "'*' is a target for OPTIONS only");
+    } else if (target.len == 0 || target.ptr[0] != '/') {
+        bool https = text_starts_with_nocase(target, TEXT("https://"));
+        if (!https && !text_starts_with_nocase(target, TEXT("http://")))
+            return fail(p, ERROR_BAD_REQUEST, "the request target is neither a path nor an http URL");
+        size_t start = https ? 8 : 7, end = start;
+        while (end < target.len && target.ptr[end] != '/' && target.ptr[end] != '?')
+            end++;
+        p->head.host = (struct text){ target.ptr + start, end - start };
+        if (!host_is_valid(p->head.host))
+            return fail(p, ERROR_BAD_REQUEST, "the authority of the request target is not valid");
+        rest = (struct text){ target.ptr + end, target.len - end };
+    }
+    const char *mark = rest.len > 0 ? memchr(rest.ptr, '?', rest.len) : NULL;
+    size_t path_len = mark != NULL ? (size_t)(mark - rest.ptr) : rest.len;
+    p->head.path = path_len > 0 ? (struct text){ rest.ptr, path_len } : TEXT("/");
+    p->head.query = mark != NULL ? (struct text){ mark + 1, rest.len - path_len - 1 } : TEXT_NONE;
+    return 0;
+}
+
+/* Only "chunked" alone is served: a list that ends in chunked is framed but coded in ways not known here. */
+static int check_transfer_encoding(struct http1 *p, struct text value, size_t field_count)
+{
+    if (p->head.version_minor == 0)
+        return fail(p, ERROR_BAD_REQUEST, "Transfer-Encoding is not part of HTTP/1.0");
+    size_t chunked_count = 0;
+    struct text rest = value, piece;
+    while (text_cut(&rest, ',', &piece)) {
+        piece = text_trim(piece);
+        if (piece.len == 0)
+            return fail(p, ERROR_BAD_REQUEST, "Transfer-Encoding holds an empty element");
+        if (!text_equal_nocase(piece, TEXT("chunked")))
+            return fail(p, ERROR_NOT_IMPLEMENTED, "the only transfer coding is chunked");
+        chunked_count++;
+    }
+    if (chunked_count != 1 || field_count != 1)
+        return fail(p, ERROR_BAD_REQUEST, "chunked is given more than once");
+    return 0;
+}
+
+static int check_fields(struct http1 *p)
+{
+    static const struct text unique[] = { { "host", 4 }, { "authorization", 13 }, { "content-type", 12 },
+                                          { "content-length", 14 }, { "transfer-encoding", 17 }, { "expect", 6 } };
+    enum { HOST, AUTHORIZATION, TYPE, LENGTH, CODING, EXPECT, UNIQUE_COUNT };
+    _Static_assert(COUNT_OF(unique) == UNIQUE_COUNT, "names and indexes agree");
+    size_t counts[UNIQUE_COUNT] = { 0 };
+    struct text values[UNIQUE_COUNT] = { { NULL, 0 } };
+    for (size_t i = 0; i < p->field_count; i++) {
+        for (size_t k = 0; k < UNIQUE_COUNT; k++) {
+            if (text_equal_nocase(p->fields[i].name, unique[k])) {
+                counts[k]++;
+                values[k] = p->fields[i].value;
+            }
+        }
+    }
+    if (counts[HOST] > 1 || counts[AUTHORIZATION] > 1 || counts[TYPE] > 1 || counts[LENGTH] > 1)
+        return fail(p, ERROR_BAD_REQUEST,
+                    "Host, Authorization, Content-Type and Content-Length may be given once only");
+    if (counts[HOST] == 0 && p->head.version_minor > 0)
+        return fail(p, ERROR_BAD_REQUEST, "HTTP/1.1 requires a Host header");
+    if (counts[HOST] == 1 && !host_is_valid(values[HOST]))
+        return fail(p, ERROR_BAD_REQUEST, "the Host header is not valid");
+    if (p->head.host.len == 0)
+        p->head.host = values[HOST];
+    if (counts[CODING] > 0 && check_transfer_encoding(p, values[CODING], counts[CODING]) != 0)
+        return HPE_USER;
+    if (counts[CODING] > 0 && counts[LENGTH] > 0)
+        return fail(p, ERROR_BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+    if (counts[EXPECT] > 0) {
+        if (counts[EXPECT] > 1 || !text_equal_nocase(values[EXPECT], TEXT("100-continue")))
+            return fail(p, ERROR_EXPECTATION_FAILED, NULL);
+        p->head.expects_continue = p->head.version_minor > 0;
+    }
+    p->head.has_body = counts[CODING] > 0 || p->llhttp.content_length > 0;
+    if (counts[LENGTH] > 0 && p->llhttp.content_length > p->body_bytes_max)
+        return fail(p, ERROR_REQUEST_TOO_LARGE, NULL);
+    return 0;
+}
+
+static int check_head(struct http1 *p)
+{
+    if (p->bytes.failed)
+        return fail(p, ERROR_SERVICE_UNAVAILABLE, NULL);
+    if (p->llhttp.http_major != 1 || p->llhttp.http_minor > 1)
+        return fail(p, ERROR_HTTP_VERSION, NULL);
+    p->head.version_minor = p->llhttp.http_minor;
+    if (!method_known(p->llhttp.method, &p->head.method))
+        return fail(p, ERROR_NOT_IMPLEMENTED, "this method is not known");
+    resolve_spans(p);
+    if (check_target(p) != 0 || check_fields(p) != 0)
+        return HPE_USER;
+    if (p->llhttp.upgrade)
+        return fail(p, ERROR_BAD_REQUEST, "there is no other protocol to upgrade to");
+    p->head.keep_alive = llhttp_should_keep_alive(&p->llhttp) != 0;
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *llhttp)
+{
+    struct http1 *p = of(llhttp);
+    if (check_head(p) != 0)
+        return -1;
+    p->head_complete = true;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t SETTINGS = {
+    .on_protocol = on_protocol,
+    .on_url = on_url,
+    .on_header_field = on_header_field,
+    .on_header_value = on_header_value,
+    .on_header_value_complete = on_header_value_complete,
+    .on_headers_complete = on_headers_complete,
+    .on_chunk_extension_name = on_chunk_extension,
+    .on_chunk_extension_value = on_chunk_extension,
+    .on_chunk_header = on_chunk_header,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+/* --- the machine --- */
+
+struct http1 *http1_new(size_t body_bytes_max)
+{
+    struct http1 *p = memory_zalloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    p->body_bytes_max = body_bytes_max;
+    http1_next(p);
+    return p;
+}
+
+void http1_free(struct http1 *p)
+{
+    if (p == NULL)
+        return;
+    buffer_free(&p->bytes);
+    buffer_free(&p->body);
+    memory_free(p);
+}
+
+void http1_next(struct http1 *p)
+{
+    llhttp_init(&p->llhttp, HTTP_REQUEST, &SETTINGS);
+    p->llhttp.data = p;
+    p->head = (struct http1_head){ .version_minor = 1, .keep_alive = false };
+    buffer_clear(&p->bytes);
+    if (p->body.capacity > BODY_KEPT_BYTES)
+        buffer_free(&p->body);
+    else
+        buffer_clear(&p->body);
+    memset(p->spans, 0, p->field_count * sizeof p->spans[0]);
+    if (p->field_count < HTTP_HEADERS_MAX)
+        p->spans[p->field_count] = (struct span){ 0 };
+    p->target_len = p->field_count = 0;
+    p->header_bytes = p->raw_bytes = p->extension_bytes = p->blank_bytes = p->protocol_len = 0;
+    p->seen_len = 0;
+    p->began = p->head_complete = p->message_complete = false;
+    p->error = ERROR_OK;
+    p->message = NULL;
+}
+
+/* The library refuses an unknown method at its first odd character. A token is a method that is not served
+ * (501), anything else is not HTTP (400). */
+static bool begins_with_token(const struct http1 *p)
+{
+    for (size_t i = 0; i < p->seen_len; i++) {
+        char c = p->seen[i];
+        if (c == ' ')
+            return i > 0;
+        bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+        if (!token)
+            return false;
+    }
+    return p->seen_len > 0;
+}
+
+static void classify(struct http1 *p, llhttp_errno_t code)
+{
+    const char *reason = llhttp_get_error_reason(&p->llhttp);
+    switch ((int)code) {
+    case HPE_INVALID_METHOD:
+        if (begins_with_token(p))
+            (void)fail(p, ERROR_NOT_IMPLEMENTED, "this method is not known");
+        else
+            (void)fail(p, ERROR_BAD_REQUEST, NULL);
+        break;
+    case HPE_INVALID_VERSION:
+    case HPE_PAUSED_H2_UPGRADE: (void)fail(p, ERROR_HTTP_VERSION, NULL); break;
+    case HPE_PAUSED_UPGRADE: (void)fail(p, ERROR_BAD_REQUEST, "there is no other protocol to upgrade to"); break;
+    default: (void)fail(p, ERROR_BAD_REQUEST, reason); break; /* the reasons are literals */
+    }
+}
+
+static size_t skip_blank_lines(struct http1 *p, const char *bytes, size_t size)
+{
+    size_t skipped = 0;
+    while (skipped < size && (bytes[skipped] == '\r' || bytes[skipped] == '\n'))
+        skipped++;
+    p->blank_bytes += skipped;
+    if (p->blank_bytes > BLANK_BYTES_MAX)
+        (void)fail(p, ERROR_BAD_REQUEST, "blank lines instead of a request");
+    return skipped;
+}
+
+enum http1_event http1_feed(struct http1 *p, const char *bytes, size_t size, size_t *consumed)
+{
+    *consumed = 0;
+    size_t skipped = p->began ? 0 : skip_blank_lines(p, bytes, size);
+    if (p->error != ERROR_OK)
+        return HTTP1_ERROR;
+    if (p->message_complete)
+        return HTTP1_MESSAGE;
+    if (skipped == size && !p->head_complete) { /* after the head even no bytes may complete a message */
+        *consumed = skipped;
+        return HTTP1_MORE;
+    }
+    p->began = true;
+    bool in_head = !p->head_complete;
+    for (size_t i = skipped; i < size && p->seen_len < METHOD_BYTES_SEEN && in_head; i++)
+        p->seen[p->seen_len++] = bytes[i];
+
+    llhttp_errno_t code = llhttp_execute(&p->llhttp, bytes + skipped, size - skipped);
+    *consumed = size;
+    if (code == HPE_PAUSED) {
+        *consumed = (size_t)(llhttp_get_error_pos(&p->llhttp) - bytes);
+        llhttp_resume(&p->llhttp);
+    } else if (code != HPE_OK) {
+        classify(p, code);
+        p->head.target = (struct text){ buffer_text(&p->bytes).ptr, p->target_len }; /* for the log */
+        return HTTP1_ERROR;
+    }
+    if (in_head) {
+        p->raw_bytes += *consumed - skipped;
+        if (p->raw_bytes > HEAD_RAW_BYTES_MAX) {
+            (void)fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
+            return HTTP1_ERROR;
+        }
+    }
+    if (code == HPE_OK)
+        return HTTP1_MORE;
+    return p->message_complete ? HTTP1_MESSAGE : HTTP1_HEADERS;
+}
+
+const struct http1_head *http1_head(const struct http1 *p) { return &p->head; }
+
+const struct buffer *http1_body(const struct http1 *p) { return &p->body; }
+
+bool http1_began(const struct http1 *p) { return p->began; }
+
+bool http1_head_complete(const struct http1 *p) { return p->head_complete; }
+
+err_t http1_error(const struct http1 *p, const char **message)
+{
+    *message = p->message;
+    return p->error;
+}
+
+unsigned http1_lenient_flags(const struct http1 *p) { return p->llhttp.lenient_flags; }

@@ -1,0 +1,381 @@
+/* Reading a record member by member. Unknown members are ignored, known ones are checked, a member given
+ * twice rejects the record. The order of checks is fixed, so that the same bad record always gets the same
+ * answer: form, then identity, then the rest in the order of interface.md, then times and quantity. */
+#include "usage/record.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/instant.h"
+
+enum member {
+    MEMBER_ID,
+    MEMBER_SOURCE,
+    MEMBER_SUBSCRIPTION_ID,
+    MEMBER_METER_ID,
+    MEMBER_RESOURCE_URI,
+    MEMBER_LOCATION,
+    MEMBER_USAGE_START_TIME,
+    MEMBER_USAGE_END_TIME,
+    MEMBER_QUANTITY,
+    MEMBER_TAGS,
+    MEMBER_ADDITIONAL_INFO,
+    MEMBER_REPORTED_TIME,
+    MEMBER_COUNT
+};
+
+static const struct text member_names[MEMBER_COUNT] = {
+    [MEMBER_ID] = { "id", 2 },
+    [MEMBER_SOURCE] = { "source", 6 },
+    [MEMBER_SUBSCRIPTION_ID] = { "subscriptionId", 14 },
+    [MEMBER_METER_ID] = { "meterId", 7 },
+    [MEMBER_RESOURCE_URI] = { "resourceUri", 11 },
+    [MEMBER_LOCATION] = { "location", 8 },
+    [MEMBER_USAGE_START_TIME] = { "usageStartTime", 14 },
+    [MEMBER_USAGE_END_TIME] = { "usageEndTime", 12 },
+    [MEMBER_QUANTITY] = { "quantity", 8 },
+    [MEMBER_TAGS] = { "tags", 4 },
+    [MEMBER_ADDITIONAL_INFO] = { "additionalInfo", 14 },
+    [MEMBER_REPORTED_TIME] = { "reportedTime", 12 },
+};
+
+#define RESOURCE_URI_SIZE_MAX 8192
+#define LOCATION_SIZE_MAX 256
+
+/* The pieces of one parse, so that the readers below stay small. */
+struct reading {
+    struct arena *arena;
+    const struct json *members[MEMBER_COUNT];
+    struct usage_record *record;
+    struct error_info *info;
+};
+
+static err_t invalid(struct reading *r, enum member member, const char *what)
+{
+    return error_set(r->info, ERROR_INVALID_PROPERTY, member_names[member].ptr, "%s %s", member_names[member].ptr, what);
+}
+
+static err_t collect_members(struct reading *r, const struct json *value)
+{
+    for (struct json_iterator i = json_iterate(value); json_next(&i);) {
+        for (int m = 0; m < MEMBER_COUNT; m++) {
+            if (i.name.len == member_names[m].len && memcmp(i.name.ptr, member_names[m].ptr, i.name.len) == 0) {
+                if (r->members[m] != NULL)
+                    return invalid(r, (enum member)m, "is given twice");
+                r->members[m] = i.value;
+                break;
+            }
+        }
+    }
+    /* null says the same as leaving the member out. */
+    for (int m = 0; m < MEMBER_COUNT; m++)
+        if (r->members[m] != NULL && json_type(r->members[m]) == JSON_NULL)
+            r->members[m] = NULL;
+    return ERROR_OK;
+}
+
+/* Duplicates anywhere else (unknown members, inside tags) make the record ambiguous as well. */
+static err_t check_duplicates(struct reading *r, const struct json *value)
+{
+    struct text name;
+    if (!json_has_duplicate_member(r->arena, value, &name))
+        return ERROR_OK;
+    return error_set(r->info, ERROR_INVALID_PROPERTY, NULL, "member '%.*s' is given twice",
+                     (int)(name.len < 64 ? name.len : 64), name.ptr);
+}
+
+static bool has_control_character(struct text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+            return true;
+    return false;
+}
+
+/* A text with bounds; an absent optional one is empty. */
+static err_t read_text(struct reading *r, enum member member, size_t size_max, bool required, struct text *out)
+{
+    const struct json *value = r->members[member];
+    *out = (struct text){ "", 0 };
+    if (value == NULL)
+        return required ? invalid(r, member, "is missing") : ERROR_OK;
+    if (json_type(value) != JSON_STRING)
+        return invalid(r, member, "must be a string");
+    *out = json_string(value);
+    if (required && out->len == 0)
+        return invalid(r, member, "must not be empty");
+    if (out->len > size_max)
+        return invalid(r, member, "is too long");
+    return has_control_character(*out) ? invalid(r, member, "must not contain control characters") : ERROR_OK;
+}
+
+static err_t read_identity(struct reading *r, const struct record_envelope *envelope)
+{
+    if (envelope != NULL && envelope->id.ptr != NULL)
+        r->record->id = envelope->id;
+    else {
+        err_t error = read_text(r, MEMBER_ID, RECORD_ID_SIZE_MAX, true, &r->record->id);
+        if (error != ERROR_OK)
+            return error;
+    }
+    if (envelope != NULL && envelope->source.ptr != NULL) {
+        r->record->source = envelope->source;
+        return ERROR_OK;
+    }
+    return read_text(r, MEMBER_SOURCE, RECORD_SOURCE_SIZE_MAX, true, &r->record->source);
+}
+
+static err_t read_subscription(struct reading *r)
+{
+    struct text text;
+    err_t error = read_text(r, MEMBER_SUBSCRIPTION_ID, GUID_TEXT_LEN, true, &text);
+    if (error != ERROR_OK)
+        return error;
+    return guid_parse(text, &r->record->subscription) ? ERROR_OK : invalid(r, MEMBER_SUBSCRIPTION_ID, "must be a GUID");
+}
+
+static err_t read_instant(struct reading *r, enum member member, int64_t *out_ns)
+{
+    struct text text;
+    err_t error = read_text(r, member, 64, true, &text);
+    if (error != ERROR_OK)
+        return error;
+    if (instant_parse(text, out_ns) != ERROR_OK)
+        return invalid(r, member, "must be a time with zone such as 2026-01-31T13:00:00Z");
+    return *out_ns >= 0 ? ERROR_OK : invalid(r, member, "must not lie before 1970");
+}
+
+/* tags and additionalInfo: an object, or a string as Azure Stack's own providers send it. */
+static err_t read_attributes(struct reading *r, enum member member, struct text *out, bool *is_string)
+{
+    const struct json *value = r->members[member];
+    *out = TEXT_NONE;
+    *is_string = false;
+    if (value == NULL)
+        return ERROR_OK;
+    if (json_type(value) == JSON_STRING) {
+        *out = json_string(value);
+        *is_string = true;
+        return ERROR_OK;
+    }
+    if (json_type(value) != JSON_OBJECT)
+        return invalid(r, member, "must be an object or a string");
+    *out = json_minify(r->arena, value);
+    return out->ptr != NULL ? ERROR_OK : ERROR_NO_MEMORY;
+}
+
+static err_t read_quantity(struct reading *r)
+{
+    const struct json *value = r->members[MEMBER_QUANTITY];
+    if (value == NULL)
+        return invalid(r, MEMBER_QUANTITY, "is missing");
+    struct text text;
+    r->record->quantity_is_number = json_type(value) == JSON_NUMBER;
+    if (r->record->quantity_is_number)
+        text = json_number(value);
+    else if (json_type(value) == JSON_STRING)
+        text = json_string(value);
+    else
+        return invalid(r, MEMBER_QUANTITY, "must be a number or a decimal string");
+    err_t error = decimal_parse(text, &r->record->quantity);
+    if (error == ERROR_INVALID_PROPERTY)
+        return invalid(r, MEMBER_QUANTITY, "must be a decimal number");
+    if (error == ERROR_OK && decimal_is_negative(&r->record->quantity))
+        error = ERROR_QUANTITY_OUT_OF_RANGE;
+    return error == ERROR_OK ? ERROR_OK : error_set(r->info, error, "quantity", NULL);
+}
+
+static err_t check_times(struct reading *r, const struct record_limits *limits)
+{
+    const struct usage_record *record = r->record;
+    if (record->end_ns <= record->start_ns)
+        return invalid(r, MEMBER_USAGE_END_TIME, "must be later than usageStartTime");
+    if (record->end_ns - record->start_ns > RECORD_INTERVAL_NS_MAX)
+        return invalid(r, MEMBER_USAGE_END_TIME, "must be at most 31 days after usageStartTime");
+    if (record->end_ns > limits->now_ns + limits->future_ns_max)
+        return error_set(r->info, ERROR_USAGE_IN_FUTURE, "usageEndTime", NULL);
+    if (limits->age_ns_max >= 0 && record->start_ns < limits->now_ns - limits->age_ns_max)
+        return error_set(r->info, ERROR_USAGE_TOO_OLD, "usageStartTime", NULL);
+    return ERROR_OK;
+}
+
+static err_t read_members(struct reading *r, const struct record_envelope *envelope, const struct record_limits *limits)
+{
+    struct usage_record *record = r->record;
+    err_t error = read_identity(r, envelope);
+    if (error == ERROR_OK)
+        error = read_subscription(r);
+    if (error == ERROR_OK)
+        error = read_text(r, MEMBER_METER_ID, RECORD_METER_ID_SIZE_MAX, true, &record->meter_id);
+    if (error == ERROR_OK)
+        error = read_text(r, MEMBER_RESOURCE_URI, RESOURCE_URI_SIZE_MAX, true, &record->resource_uri);
+    if (error == ERROR_OK)
+        error = read_text(r, MEMBER_LOCATION, LOCATION_SIZE_MAX, false, &record->location);
+    if (error == ERROR_OK)
+        error = read_instant(r, MEMBER_USAGE_START_TIME, &record->start_ns);
+    if (error == ERROR_OK)
+        error = read_instant(r, MEMBER_USAGE_END_TIME, &record->end_ns);
+    if (error == ERROR_OK)
+        error = read_quantity(r);
+    if (error == ERROR_OK)
+        error = read_attributes(r, MEMBER_TAGS, &record->tags, &record->tags_is_string);
+    if (error == ERROR_OK)
+        error = read_attributes(r, MEMBER_ADDITIONAL_INFO, &record->additional_info, &record->additional_info_is_string);
+    if (error == ERROR_OK && limits->history)
+        error = read_instant(r, MEMBER_REPORTED_TIME, &record->reported_ns);
+    return error == ERROR_OK ? check_times(r, limits) : error;
+}
+
+struct hash128 record_identity(const uint8_t *hash_key, struct text source, struct text id)
+{
+    struct siphash state;
+    siphash_init(&state, hash_key);
+    siphash_update_sized(&state, source.ptr, source.len);
+    siphash_update_sized(&state, id.ptr, id.len);
+    return siphash_finish(&state);
+}
+
+static void hash_decimal(struct siphash *state, const struct decimal *value)
+{
+    uint8_t bytes[DECIMAL_ENCODED_SIZE];
+    decimal_encode(value, bytes);
+    siphash_update(state, bytes, sizeof bytes);
+}
+
+/* Member order and number spelling do not matter, so the canonical text is hashed. */
+static err_t hash_attributes(struct reading *r, struct siphash *state, enum member member)
+{
+    const struct json *value = r->members[member];
+    if (value == NULL) {
+        siphash_update_u64(state, 0);
+        return ERROR_OK;
+    }
+    struct text canonical = json_canonical(r->arena, value);
+    if (canonical.ptr == NULL)
+        return ERROR_NO_MEMORY;
+    siphash_update_u64(state, 1);
+    siphash_update_sized(state, canonical.ptr, canonical.len);
+    return ERROR_OK;
+}
+
+/* "Same content": every member equal as a value (interface.md section 3). */
+static err_t hash_content(struct reading *r, const uint8_t *hash_key)
+{
+    struct usage_record *record = r->record;
+    struct siphash state;
+    siphash_init(&state, hash_key);
+    siphash_update(&state, record->subscription.bytes, sizeof record->subscription.bytes);
+    siphash_update_sized(&state, record->meter_key.ptr, record->meter_key.len);
+    siphash_update_sized(&state, record->resource_key.ptr, record->resource_key.len);
+    siphash_update_sized(&state, record->location.ptr, record->location.len);
+    siphash_update_u64(&state, (uint64_t)record->start_ns);
+    siphash_update_u64(&state, (uint64_t)record->end_ns);
+    hash_decimal(&state, &record->quantity);
+    err_t error = hash_attributes(r, &state, MEMBER_TAGS);
+    if (error == ERROR_OK)
+        error = hash_attributes(r, &state, MEMBER_ADDITIONAL_INFO);
+    struct hash128 hash = siphash_finish(&state);
+    memcpy(&record->content_hash, hash.bytes, sizeof record->content_hash);
+    return error;
+}
+
+static err_t derive(struct reading *r, const uint8_t *hash_key)
+{
+    struct usage_record *record = r->record;
+    record->meter_key = meter_fold(r->arena, record->meter_id);
+    record->resource_key = resource_fold(r->arena, record->resource_uri);
+    record->shares = record_split(r->arena, record->start_ns, record->end_ns, &record->quantity, &record->share_count);
+    if (record->meter_key.ptr == NULL || record->resource_key.ptr == NULL || record->shares == NULL)
+        return ERROR_NO_MEMORY;
+    record->identity = record_identity(hash_key, record->source, record->id);
+    return hash_content(r, hash_key);
+}
+
+err_t record_read(struct arena *arena, const struct json *value, const struct record_envelope *envelope,
+                  const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
+                  struct error_info *info)
+{
+    struct reading r = { .arena = arena, .record = record, .info = info };
+    *record = (struct usage_record){ 0 };
+    if (envelope != NULL && envelope->id.ptr != NULL)
+        record->id = envelope->id;
+    if (json_type(value) != JSON_OBJECT)
+        return error_set(info, ERROR_INVALID_PROPERTY, NULL, "a record must be a JSON object");
+    err_t error = collect_members(&r, value);
+    if (record->id.ptr == NULL && r.members[MEMBER_ID] != NULL && json_type(r.members[MEMBER_ID]) == JSON_STRING)
+        record->id = json_string(r.members[MEMBER_ID]);
+    if (error == ERROR_OK)
+        error = check_duplicates(&r, value);
+    if (error == ERROR_OK)
+        error = read_members(&r, envelope, limits);
+    if (error == ERROR_OK)
+        error = derive(&r, hash_key);
+    if (error == ERROR_NO_MEMORY)
+        error_set(info, error, NULL, NULL);
+    return error;
+}
+
+err_t record_parse(struct arena *arena, struct text text, const struct record_envelope *envelope,
+                   const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
+                   struct error_info *info)
+{
+    *record = (struct usage_record){ 0 };
+    if (text.len > RECORD_SIZE_BYTES_MAX)
+        return error_set(info, ERROR_RECORD_TOO_LARGE, NULL, NULL);
+    const struct json *value;
+    err_t error = json_parse(arena, text, &value, info);
+    return error == ERROR_OK ? record_read(arena, value, envelope, limits, hash_key, record, info) : error;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+struct text resource_fold(struct arena *arena, struct text resource_uri)
+{
+    char *out = arena_alloc(arena, resource_uri.len + 1);
+    if (out == NULL)
+        return TEXT_NONE;
+    for (size_t i = 0; i < resource_uri.len; i++)
+        out[i] = lower(resource_uri.ptr[i]);
+    return (struct text){ out, resource_uri.len };
+}
+
+struct text meter_fold(struct arena *arena, struct text meter_id)
+{
+    struct guid guid;
+    bool is_guid = guid_parse_loose(meter_id, &guid);
+    char *out = arena_alloc(arena, meter_id.len + 1);
+    if (out == NULL)
+        return TEXT_NONE;
+    size_t length = 0;
+    for (size_t i = 0; i < meter_id.len; i++)
+        if (!is_guid || meter_id.ptr[i] != '-')
+            out[length++] = lower(meter_id.ptr[i]);
+    return (struct text){ out, length };
+}
+
+const struct write_share *record_split(struct arena *arena, int64_t start_ns, int64_t end_ns,
+                                       const struct decimal *quantity, size_t *count)
+{
+    int64_t first = instant_hour(start_ns), last = instant_hour(end_ns - 1);
+    *count = (size_t)(last - first + 1);
+    REQUIREF(start_ns < end_ns && *count <= RECORD_SHARES_MAX, "shares=%zu", *count);
+    struct write_share *shares = arena_array(arena, *count, sizeof *shares);
+    if (shares == NULL)
+        return NULL;
+    struct decimal rest = *quantity;
+    for (int64_t hour = first; hour <= last; hour++) {
+        struct write_share *share = &shares[hour - first];
+        share->hour = (uint32_t)hour;
+        share->quantity = rest;
+        if (hour < last) {
+            int64_t from_ns = hour == first ? start_ns : hour_start_ns(hour);
+            share->quantity = decimal_share(quantity, (uint64_t)(hour_start_ns(hour + 1) - from_ns),
+                                            (uint64_t)(end_ns - start_ns));
+            REQUIRE(decimal_subtract(&rest, &share->quantity, &rest));
+        }
+    }
+    return shares;
+}

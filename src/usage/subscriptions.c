@@ -1,0 +1,307 @@
+/* Subscriptions: JSON under the 16 bytes of their id. Which subscriptions were only seen in usage is known from
+ * the dictionary, so "Unknown" is derived, never stored. */
+#include "usage/subscriptions.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "store/keys.h"
+#include "store/write.h"
+
+#define TEXT_SIZE_MAX 512
+
+static const struct text operator_key = { "operator_subscription", 21 };
+
+const char *subscription_state_name(enum subscription_state state)
+{
+    static const char *const names[] = { "Enabled", "Deleted", "Unknown" };
+    return names[state];
+}
+
+static struct text guid_bytes(const struct guid *guid)
+{
+    return (struct text){ (const char *)guid->bytes, sizeof guid->bytes };
+}
+
+static bool is_zero(const struct guid *guid)
+{
+    static const struct guid zero;
+    return guid_equal(guid, &zero);
+}
+
+err_t subscription_operator(struct kv_txn *txn, struct guid *id)
+{
+    struct text value;
+    err_t error = kv_get(txn, KV_SETTINGS, operator_key, &value);
+    if (error == ERROR_OK && value.len != sizeof id->bytes)
+        error = ERROR_STORE_CORRUPT;
+    if (error == ERROR_OK)
+        memcpy(id->bytes, value.ptr, value.len);
+    return error;
+}
+
+/* --- JSON --- */
+
+static err_t invalid(struct error_info *info, const char *name, const char *what)
+{
+    return error_set(info, ERROR_INVALID_PROPERTY, name, "%s %s", name, what);
+}
+
+static err_t read_text(const struct json *body, const char *name, struct text *out, struct error_info *info)
+{
+    const struct json *value = json_member(body, text_of(name));
+    *out = TEXT("");
+    if (value == NULL || json_type(value) == JSON_NULL)
+        return ERROR_OK;
+    if (json_type(value) != JSON_STRING)
+        return invalid(info, name, "must be a string");
+    *out = json_string(value);
+    return out->len <= TEXT_SIZE_MAX ? ERROR_OK : invalid(info, name, "is too long");
+}
+
+static err_t read_guid(const struct json *body, const char *name, struct guid *out, struct error_info *info)
+{
+    struct text text;
+    *out = (struct guid){ { 0 } };
+    err_t error = read_text(body, name, &text, info);
+    if (error != ERROR_OK || text.len == 0)
+        return error;
+    return guid_parse(text, out) ? ERROR_OK : invalid(info, name, "must be a GUID");
+}
+
+err_t subscription_from_json(const struct json *body, const struct guid *id, struct subscription *out,
+                             struct error_info *info)
+{
+    *out = (struct subscription){ .id = *id, .state = SUBSCRIPTION_ENABLED };
+    if (json_type(body) != JSON_OBJECT)
+        return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL, "the body must be a JSON object");
+    err_t error = read_guid(body, "tenantId", &out->tenant_id, info);
+    if (error == ERROR_OK)
+        error = read_text(body, "displayName", &out->display_name, info);
+    if (error == ERROR_OK)
+        error = read_text(body, "owner", &out->owner, info);
+    if (error == ERROR_OK)
+        error = read_text(body, "offerId", &out->offer_id, info);
+    return error == ERROR_OK ? read_guid(body, "providerSubscriptionId", &out->provider_subscription_id, info) : error;
+}
+
+static void put_guid(struct json_writer *json, const char *name, const struct guid *guid)
+{
+    json_name(json, name);
+    if (is_zero(guid))
+        json_put_null(json);
+    else
+        json_put_guid(json, guid);
+}
+
+void subscription_to_json(const struct subscription *s, struct json_writer *json)
+{
+    json_begin_object(json);
+    put_guid(json, "subscriptionId", &s->id);
+    put_guid(json, "tenantId", &s->tenant_id);
+    json_name(json, "displayName");
+    json_put_text(json, s->display_name);
+    json_name(json, "owner");
+    json_put_text(json, s->owner);
+    json_name(json, "offerId");
+    json_put_text(json, s->offer_id);
+    put_guid(json, "providerSubscriptionId", &s->provider_subscription_id);
+    json_name(json, "state");
+    json_put_cstring(json, subscription_state_name(s->state));
+    json_end_object(json);
+}
+
+/* --- reading --- */
+
+static err_t decode(struct arena *arena, struct text value, const struct guid *id, struct subscription *out)
+{
+    const struct json *json;
+    struct text state;
+    /* The parser may keep pointers into its input, and the map must not be pointed into. */
+    struct text copy = arena_text(arena, value);
+    if (copy.ptr == NULL)
+        return ERROR_NO_MEMORY;
+    err_t error = json_parse(arena, copy, &json, NULL);
+    if (error == ERROR_OK)
+        error = subscription_from_json(json, id, out, NULL);
+    if (error != ERROR_OK)
+        return error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;
+    if (json_member_string(json, TEXT("state"), &state) && text_equal(state, TEXT("Deleted")))
+        out->state = SUBSCRIPTION_DELETED;
+    return ERROR_OK;
+}
+
+err_t subscription_get(struct store *store, struct kv_txn *txn, struct arena *arena, const struct guid *id,
+                       struct subscription *out)
+{
+    struct text value;
+    uint32_t seen;
+    err_t error = kv_get(txn, KV_SUBSCRIPTIONS, guid_bytes(id), &value);
+    if (error == ERROR_OK)
+        return decode(arena, value, id, out);
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    error = dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid_bytes(id), &seen);
+    *out = (struct subscription){ .id = *id, .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""),
+                                  .state = SUBSCRIPTION_UNKNOWN };
+    return error;
+}
+
+struct list {
+    struct arena *arena;
+    struct subscription *items;
+    size_t count, capacity;
+};
+
+static struct subscription *list_add(struct list *list)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        struct subscription *items = arena_array(list->arena, capacity, sizeof *items);
+        if (items == NULL)
+            return NULL;
+        if (list->count > 0)
+            memcpy(items, list->items, list->count * sizeof *items);
+        list->items = items;
+        list->capacity = capacity;
+    }
+    return &list->items[list->count++];
+}
+
+static err_t list_described(struct kv_txn *txn, struct list *list)
+{
+    struct kv_cursor *cursor;
+    err_t error = kv_cursor_open(txn, KV_SUBSCRIPTIONS, &cursor);
+    if (error != ERROR_OK)
+        return error;
+    struct text key, value;
+    while ((error = kv_cursor_next(cursor, &key, &value)) == ERROR_OK) {
+        struct guid id;
+        struct subscription *item = list_add(list);
+        if (item == NULL || key.len != sizeof id.bytes) {
+            error = item == NULL ? ERROR_NO_MEMORY : ERROR_STORE_CORRUPT;
+            break;
+        }
+        memcpy(id.bytes, key.ptr, key.len);
+        if ((error = decode(list->arena, value, &id, item)) != ERROR_OK)
+            break;
+    }
+    kv_cursor_close(cursor);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
+static err_t list_only_seen(struct kv_txn *txn, struct list *list)
+{
+    uint32_t count;
+    err_t error = dictionary_count(txn, DICTIONARY_SUBSCRIPTION, &count);
+    for (uint32_t n = 1; n <= count && error == ERROR_OK; n++) {
+        struct text guid, value;
+        error = dictionary_text(txn, DICTIONARY_SUBSCRIPTION, n, &guid);
+        if (error != ERROR_OK || guid.len != sizeof(struct guid))
+            return ERROR_STORE_CORRUPT;
+        error = kv_get(txn, KV_SUBSCRIPTIONS, guid, &value);
+        if (error != ERROR_NOT_FOUND)
+            continue;
+        struct subscription *item = list_add(list);
+        if (item == NULL)
+            return ERROR_NO_MEMORY;
+        *item = (struct subscription){ .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""),
+                                       .state = SUBSCRIPTION_UNKNOWN };
+        memcpy(item->id.bytes, guid.ptr, guid.len);
+        error = ERROR_OK;
+    }
+    return error;
+}
+
+err_t subscription_list(struct store *store, struct kv_txn *txn, struct arena *arena, struct subscription **out,
+                        size_t *count)
+{
+    (void)store;
+    struct list list = { .arena = arena };
+    err_t error = list_described(txn, &list);
+    if (error == ERROR_OK)
+        error = list_only_seen(txn, &list);
+    *out = list.items;
+    *count = list.count;
+    return error;
+}
+
+bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id)
+{
+    return is_zero(&subscription->provider_subscription_id) ||
+           guid_equal(&subscription->provider_subscription_id, operator_id);
+}
+
+/* --- writing --- */
+
+static err_t store_subscription(struct store_write *write, const struct subscription *subscription)
+{
+    struct buffer buffer = { 0 };
+    struct json_writer json = json_writer(&buffer);
+    subscription_to_json(subscription, &json);
+    err_t error = buffer.failed ? ERROR_NO_MEMORY
+                                : kv_put(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&subscription->id),
+                                         buffer_text(&buffer));
+    buffer_free(&buffer);
+    return error;
+}
+
+static err_t run_put(struct store_write *write, struct store_job *job)
+{
+    struct subscription_put *put = (struct subscription_put *)job;
+    struct text value;
+    err_t error = kv_get(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&put->subscription.id), &value);
+    if (error != ERROR_OK && error != ERROR_NOT_FOUND)
+        return error;
+    put->created = error == ERROR_NOT_FOUND;
+    return store_subscription(write, &put->subscription);
+}
+
+void subscription_put_init(struct subscription_put *put, const struct subscription *subscription)
+{
+    *put = (struct subscription_put){ .job = { .run = run_put, .weight = 1 }, .subscription = *subscription };
+}
+
+static err_t run_delete(struct store_write *write, struct store_job *job)
+{
+    struct subscription_delete *delete_job = (struct subscription_delete *)job;
+    struct text value;
+    err_t error = kv_get(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&delete_job->id), &value);
+    delete_job->missing = error == ERROR_NOT_FOUND;
+    if (error != ERROR_OK)
+        return delete_job->missing ? ERROR_OK : error;
+    struct arena *arena = arena_new(4096, 0);
+    struct subscription subscription;
+    error = arena == NULL ? ERROR_NO_MEMORY : decode(arena, value, &delete_job->id, &subscription);
+    if (error == ERROR_OK) {
+        subscription.state = SUBSCRIPTION_DELETED;
+        error = store_subscription(write, &subscription);
+    }
+    arena_free(arena);
+    return error;
+}
+
+void subscription_delete_init(struct subscription_delete *delete_job, const struct guid *id)
+{
+    *delete_job = (struct subscription_delete){ .job = { .run = run_delete, .weight = 1 }, .id = *id };
+}
+
+static err_t run_operator_make(struct store_write *write, struct store_job *job)
+{
+    struct subscription_operator_make *make = (struct subscription_operator_make *)job;
+    struct guid existing;
+    err_t error = subscription_operator(write_txn(write), &existing);
+    if (error == ERROR_OK)
+        make->id = existing;
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    error = kv_put(write_txn(write), KV_SETTINGS, operator_key, guid_bytes(&make->id));
+    struct subscription subscription = { .id = make->id, .display_name = TEXT("Default Provider Subscription"),
+                                         .owner = TEXT("operator"), .offer_id = TEXT("") };
+    return error == ERROR_OK ? store_subscription(write, &subscription) : error;
+}
+
+void subscription_operator_make_init(struct subscription_operator_make *make, const struct guid *fresh_id)
+{
+    *make = (struct subscription_operator_make){ .job = { .run = run_operator_make, .weight = 1 }, .id = *fresh_id };
+}

@@ -1,0 +1,67 @@
+/* The subscriptions of the stamp, as data: who owns them, which provider sold them, whether they were deleted.
+ * Usage of a subscription nobody has described yet is accepted; it is listed as Unknown until somebody does
+ * (interface.md section 5). Kept as JSON per subscription; readers use any snapshot. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/guid.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "store/store.h"
+
+enum subscription_state { SUBSCRIPTION_ENABLED, SUBSCRIPTION_DELETED, SUBSCRIPTION_UNKNOWN };
+const char *subscription_state_name(enum subscription_state state); /* "Enabled", ... */
+
+struct subscription {
+    struct guid id;
+    struct guid tenant_id; /* zeros if not given */
+    struct text display_name, owner, offer_id;
+    struct guid provider_subscription_id; /* zeros: the operator's own */
+    enum subscription_state state;
+};
+
+/* The operator's own subscription, "Default Provider Subscription"; made at first start and kept in the
+ * settings. ERROR_NOT_FOUND before that. */
+MUST_CHECK err_t subscription_operator(struct kv_txn *txn, struct guid *id);
+
+/* ERROR_NOT_FOUND when neither described nor seen in usage; state UNKNOWN when only seen. Texts in the arena. */
+MUST_CHECK err_t subscription_get(struct store *store, struct kv_txn *txn, struct arena *arena, const struct guid *id,
+                                  struct subscription *out);
+/* Every subscription, described ones by id, then those only seen in usage; *count entries in the arena. */
+MUST_CHECK err_t subscription_list(struct store *store, struct kv_txn *txn, struct arena *arena,
+                                   struct subscription **out, size_t *count);
+
+/* Whether usage of it shows in the operator's own list: everything that no delegated provider sold. */
+bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id);
+
+/* Jobs for the writer. The struct is the caller's until done. */
+struct subscription_put {
+    struct store_job job; /* first member; set job.done, job.run is set by subscription_put_init */
+    struct subscription subscription;
+    bool created; /* out: it was not described before */
+};
+void subscription_put_init(struct subscription_put *put, const struct subscription *subscription);
+/* Marks as Deleted; usage stays readable. missing: nothing described under that id. */
+struct subscription_delete {
+    struct store_job job;
+    struct guid id;
+    bool missing;
+};
+void subscription_delete_init(struct subscription_delete *delete_job, const struct guid *id);
+/* Makes the operator's subscription if there is none; 'id' is what it is afterwards. */
+struct subscription_operator_make {
+    struct store_job job;
+    struct guid id;
+};
+void subscription_operator_make_init(struct subscription_operator_make *make, const struct guid *fresh_id);
+
+/* Reads the body of PUT /v1/subscriptions/{id}. ERROR_INVALID_PROPERTY with target. */
+MUST_CHECK err_t subscription_from_json(const struct json *body, const struct guid *id, struct subscription *out,
+                                        struct error_info *info);
+void subscription_to_json(const struct subscription *subscription, struct json_writer *json);

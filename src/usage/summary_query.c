@@ -1,0 +1,147 @@
+/* Reading groupBy and filter of a summary. */
+#include <string.h>
+
+#include "usage/summary.h"
+
+static bool tag_name(struct text text, struct text *name)
+{
+    if (!text_starts_with_nocase(text, TEXT("tag:")))
+        return false;
+    *name = (struct text){ text.ptr + 4, text.len - 4 };
+    return name->len > 0;
+}
+
+static err_t add_group(struct text name, struct summary_query *query, struct error_info *info)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } members[] = { { "subscription", &query->by_subscription },
+                    { "meter", &query->by_meter },
+                    { "resource", &query->by_resource },
+                    { "location", &query->by_location },
+                    { "source", &query->by_source } };
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (text_equal_nocase(name, text_of(members[i].name))) {
+            *members[i].flag = true;
+            return ERROR_OK;
+        }
+    }
+    struct text tag;
+    if (!tag_name(name, &tag))
+        return error_set(info, ERROR_INVALID_PROPERTY, "groupBy",
+                         "groupBy takes subscription, meter, resource, location, source and tag:NAME");
+    if (query->tag_count == SUMMARY_TAGS_MAX)
+        return error_set(info, ERROR_INVALID_PROPERTY, "groupBy", "at most %d tags", SUMMARY_TAGS_MAX);
+    query->tags[query->tag_count++] = tag;
+    return ERROR_OK;
+}
+
+err_t summary_read_group_by(struct text text, struct summary_query *query, struct error_info *info)
+{
+    struct text name;
+    while (text_cut(&text, ',', &name)) {
+        name = text_trim(name);
+        if (name.len == 0)
+            continue;
+        err_t error = add_group(name, query, info);
+        if (error != ERROR_OK)
+            return error;
+    }
+    return ERROR_OK;
+}
+
+/* --- filter: member eq 'text' [and ...]; '' inside a text is one ' (as in OData) --- */
+
+static void skip_blanks(struct text *text)
+{
+    while (text->len > 0 && text->ptr[0] == ' ') {
+        text->ptr++;
+        text->len--;
+    }
+}
+
+static struct text take_word(struct text *text)
+{
+    skip_blanks(text);
+    struct text word = { text->ptr, 0 };
+    while (word.len < text->len && text->ptr[word.len] != ' ' && text->ptr[word.len] != '\'')
+        word.len++;
+    text->ptr += word.len;
+    text->len -= word.len;
+    return word;
+}
+
+static bool take_literal(struct arena *arena, struct text *text, struct text *out)
+{
+    skip_blanks(text);
+    if (text->len == 0 || text->ptr[0] != '\'')
+        return false;
+    char *copy = arena_alloc(arena, text->len);
+    if (copy == NULL)
+        return false;
+    size_t length = 0, i = 1;
+    for (; i < text->len; i++) {
+        if (text->ptr[i] == '\'') {
+            if (i + 1 >= text->len || text->ptr[i + 1] != '\'')
+                break;
+            i++;
+        }
+        copy[length++] = text->ptr[i];
+    }
+    if (i >= text->len)
+        return false;
+    *out = (struct text){ copy, length };
+    text->ptr += i + 1;
+    text->len -= i + 1;
+    return true;
+}
+
+static bool find_member(struct text name, struct summary_filter *filter)
+{
+    static const struct {
+        const char *name;
+        enum summary_member member;
+    } members[] = { { "subscriptionId", SUMMARY_SUBSCRIPTION }, { "subscription", SUMMARY_SUBSCRIPTION },
+                    { "meterId", SUMMARY_METER },               { "meter", SUMMARY_METER },
+                    { "resourceUri", SUMMARY_RESOURCE },        { "resource", SUMMARY_RESOURCE },
+                    { "location", SUMMARY_LOCATION },           { "source", SUMMARY_SOURCE } };
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (text_equal_nocase(name, text_of(members[i].name))) {
+            filter->member = members[i].member;
+            return true;
+        }
+    }
+    filter->member = SUMMARY_TAG;
+    return tag_name(name, &filter->tag);
+}
+
+static err_t bad_filter(struct error_info *info)
+{
+    return error_set(info, ERROR_INVALID_PROPERTY, "filter",
+                     "filter is: member eq 'text', joined by and; members are subscriptionId, meterId, resourceUri, "
+                     "location, source and tag:NAME");
+}
+
+err_t summary_read_filter(struct arena *arena, struct text text, struct summary_query *query, struct error_info *info)
+{
+    skip_blanks(&text);
+    while (text.len > 0) {
+        struct summary_filter filter = { .member = SUMMARY_TAG };
+        if (!find_member(take_word(&text), &filter) || !text_equal_nocase(take_word(&text), TEXT("eq")) ||
+            !take_literal(arena, &text, &filter.value))
+            return bad_filter(info);
+        if (query->filter_count == SUMMARY_FILTERS_MAX)
+            return error_set(info, ERROR_INVALID_PROPERTY, "filter", "at most %d comparisons", SUMMARY_FILTERS_MAX);
+        query->filters[query->filter_count++] = filter;
+        skip_blanks(&text);
+        if (text.len == 0)
+            break;
+        if (!text_equal_nocase(take_word(&text), TEXT("and")))
+            return bad_filter(info);
+        skip_blanks(&text);
+        if (text.len == 0)
+            return bad_filter(info);
+    }
+    return ERROR_OK;
+}

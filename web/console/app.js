@@ -1,0 +1,174 @@
+/* The console's frame: who is signed in, which page the address names, and the navigation around it. */
+
+import { onSignedOut, readSession, signOut } from "./api.js";
+import { readNames } from "./names.js";
+import { SignIn } from "./signin.js";
+import { StatusPage } from "./status.js";
+import { Component, ErrorBox, Icon, Loading, html, render } from "./ui.js";
+import { UsagePage } from "./usage.js";
+
+/* Every page: where it is, who may see it, and under which heading the navigation lists it. The first page that
+ * a person may see is their start page. */
+const PAGES = [
+  { path: "usage", title: "Usage", section: "Metering", roles: ["operator", "tenant"], view: UsagePage },
+  { path: "status", title: "Status", section: "Stamp", roles: ["operator"], view: StatusPage },
+];
+
+const pagesOf = (role) => PAGES.filter((page) => page.roles.includes(role));
+
+/* "#/usage?range=today" to {path: "usage", query: "range=today"} */
+function readAddress() {
+  const [path, ...query] = location.hash.replace(/^#\/?/, "").split("?");
+  return { path, query: query.join("?") };
+}
+
+/** Goes to an address of the console; replace leaves no step in the browser's history. */
+function go(href, { replace = false } = {}) {
+  if (href === location.hash) return;
+  if (replace) {
+    history.replaceState(null, "", href);
+    dispatchEvent(new Event("hashchange"));
+  } else {
+    location.hash = href;
+  }
+}
+
+class App extends Component {
+  constructor() {
+    super();
+    this.state = { session: undefined, names: null, failure: null, notice: "", address: readAddress(), menu: false };
+  }
+
+  componentDidMount() {
+    addEventListener("hashchange", () => this.arrive());
+    onSignedOut(() => {
+      if (this.state.session) this.setState({ session: null, notice: "The session has ended. Sign in again." });
+    });
+    this.begin();
+  }
+
+  componentDidUpdate(_, before) {
+    const page = this.page();
+    document.title = page ? `${page.title} - Stampmeter` : "Stampmeter";
+    // A new page is announced by moving the focus to its heading; a changed filter is not a new page.
+    const moved = before.address.path !== this.state.address.path && this.state.session === before.session;
+    if (moved) document.querySelector("main h1")?.focus();
+  }
+
+  async begin() {
+    this.setState({ failure: null });
+    try {
+      await this.enter(await readSession());
+    } catch (failure) {
+      this.setState({ failure });
+    }
+  }
+
+  async enter(session) {
+    const names = session && (await readNames(session));
+    this.setState({ session, names, notice: "" });
+  }
+
+  async leave() {
+    try {
+      await signOut();
+    } catch (failure) {
+      // Signed out already is what was wanted; anything else has to be seen.
+      if (failure.status !== 401) return this.setState({ failure });
+    }
+    this.setState({ session: null, names: null, notice: "You are signed out.", menu: false });
+  }
+
+  arrive() {
+    this.setState({ address: readAddress(), menu: false });
+  }
+
+  page() {
+    const { session, address } = this.state;
+    if (!session) return null;
+    const pages = pagesOf(session.role);
+    return pages.find((page) => page.path === address.path) ?? (address.path === "" ? pages[0] : null);
+  }
+
+  render() {
+    const { session, names, failure, notice, address } = this.state;
+    if (failure) {
+      return html`<main class="lonely"><h1>Stampmeter</h1>
+        <${ErrorBox} error=${failure} title="The console cannot start" onRetry=${() => this.begin()} /></main>`;
+    }
+    if (session === undefined) return html`<main class="lonely"><${Loading} what="the session" /></main>`;
+    if (session === null) {
+      return html`<${SignIn} notice=${notice} onSignedIn=${() => this.begin()} />`;
+    }
+    const page = this.page();
+    return html`
+      <a class="skip-link" href="#main" onClick=${(event) => {
+        event.preventDefault(); // the address after # names the page, so the jump is made by hand
+        document.getElementById("main").focus();
+      }}>Skip to content</a>
+      ${this.sidebar(page)}
+      <main id="main" tabindex="-1">
+        ${page
+          ? html`<${page.view} session=${session} names=${names} query=${address.query} go=${go}
+              onNames=${() => readNames(session).then((fresh) => this.setState({ names: fresh }))} />`
+          : html`<h1 tabindex="-1">No such page</h1>
+              <p>There is nothing at this address for your role.
+              <a href="#/${pagesOf(session.role)[0].path}">Go to the start page</a>.</p>`}
+      </main>`;
+  }
+
+  sidebar(page) {
+    const { session, menu } = this.state;
+    const pages = pagesOf(session.role);
+    const sections = [...new Set(pages.map((each) => each.section))];
+    return html`
+      <header class="sidebar">
+        <div class="brand-row">
+          <a class="brand" href="#/${pages[0].path}"><img src="/icon.svg" alt="" width="28" height="28" />Stampmeter</a>
+          <button type="button" class="button quiet icon-button menu-button" aria-label="Menu" aria-controls="menu"
+            aria-expanded=${menu ? "true" : "false"} onClick=${() => this.setState({ menu: !menu })}>
+            <${Icon} name="menu" /></button>
+        </div>
+        <div id="menu" class=${menu ? "menu open" : "menu"}>
+          <nav aria-label="Pages">
+            ${sections.map(
+              (section) => html`
+                <h2 key=${section} class="nav-heading">${section}</h2>
+                <ul key=${`${section} pages`}>
+                  ${pages.filter((each) => each.section === section).map(
+                    (each) => html`<li key=${each.path}><a href="#/${each.path}"
+                      aria-current=${each === page ? "page" : undefined}>${each.title}</a></li>`,
+                  )}
+                </ul>`,
+            )}
+            <h2 class="nav-heading">Help</h2>
+            <ul><li><a href="/docs/">Documentation</a></li></ul>
+          </nav>
+          <div class="account">
+            <p class="who"><strong>${session.username}</strong><span class="dim">${session.role}</span></p>
+            <div class="account-buttons">
+              <button type="button" class="button" onClick=${() => this.leave()}>Sign out</button>
+              <${ThemeButton} />
+            </div>
+            <p class="dim small">All times are UTC.</p>
+          </div>
+        </div>
+      </header>`;
+  }
+}
+
+/* Its label is kept by theme.js, which knows the theme; drawn once so that preact does not put the first one back. */
+class ThemeButton extends Component {
+  shouldComponentUpdate() {
+    return false;
+  }
+
+  render() {
+    const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+    const label = `Switch to the ${dark ? "light" : "dark"} theme`;
+    return html`<button type="button" class="button quiet icon-button" data-theme-toggle aria-label=${label}
+      title=${label}><${Icon} name="theme" /></button>`;
+  }
+}
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,73 @@
+/* Small pieces that every page uses. Components are preact with htm templates: no build step. */
+
+import { Component, h, render } from "/vendor/preact.module.js";
+import htm from "/vendor/htm.module.js";
+import { groupDigits, splitDecimal } from "./decimal.js";
+
+export const html = htm.bind(h);
+export { Component, render };
+
+const ICONS = {
+  theme: "M12 3a9 9 0 1 0 0 18V3z M12 3a9 9 0 0 1 0 18",
+  menu: "M4 6h16M4 12h16M4 18h16",
+  download: "M12 4v11m0 0l-4.5-4.5M12 15l4.5-4.5M5 20h14",
+  close: "M6 6l12 12M18 6L6 18",
+  plus: "M12 5v14M5 12h14",
+};
+
+/** A line icon; decoration only, so it is hidden from assistive technology. */
+export const Icon = ({ name }) => html`
+  <svg class=${`icon icon-${name}`} viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
+    <path d=${ICONS[name]} />
+  </svg>`;
+
+const CLEAR_DECIMALS = 6;
+
+/** An exact number. Thousands are set apart, all digits are shown; decimals beyond the sixth step back a little.
+ *  `decimals` lines numbers up at the decimal point: the length of the longest fraction in the column. */
+export function Quantity({ value, decimals }) {
+  const { sign, whole, fraction } = splitDecimal(value);
+  // One character for the point, which a column of whole numbers does not need.
+  const style = decimals ? { minWidth: `${decimals + 1}ch` } : undefined;
+  return html`<span class="quantity"><span>${sign}${whole}</span><span class="fraction" style=${style}
+    >${fraction && "."}${fraction.slice(0, CLEAR_DECIMALS)}${fraction.length > CLEAR_DECIMALS &&
+    html`<span class="fine">${fraction.slice(CLEAR_DECIMALS)}</span>`}</span></span>`;
+}
+
+export const Count = ({ value }) => html`<span class="number">${groupDigits(String(value))}</span>`;
+
+/** One of a few choices, shown side by side; native radio buttons, so arrow keys work. */
+export function Segments({ name, legend, options, value, onChoose, hideLegend }) {
+  return html`
+    <fieldset class="segments">
+      <legend class=${hideLegend ? "visually-hidden" : ""}>${legend}</legend>
+      <div class="segment-row">
+        ${options.map(
+          (option) => html`
+            <label key=${option.name} class="segment" title=${option.help ?? ""}>
+              <input type="radio" name=${name} value=${option.name} checked=${option.name === value}
+                onChange=${() => onChoose(option.name)} />
+              <span>${option.title}</span>
+            </label>`,
+        )}
+      </div>
+    </fieldset>`;
+}
+
+/** What went wrong, its code and the request's id for the log, and a way to go on. */
+export const ErrorBox = ({ error, onRetry, title = "This could not be shown" }) => html`
+  <div class="notice bad" role="alert">
+    <h2>${title}</h2>
+    <p>${error.message}</p>
+    <p class="dim">
+      ${error.code && html`<code>${error.code}</code>`}
+      ${error.target && html` on <code>${error.target}</code>`}
+      ${error.requestId && html` · request <code>${error.requestId}</code>, which the server's log has too`}
+    </p>
+    ${onRetry && html`<p><button type="button" class="button" onClick=${onRetry}>Try again</button></p>`}
+  </div>`;
+
+export const Loading = ({ what }) => html`
+  <div class="loading" role="status"><span class="spinner" aria-hidden="true"></span>Reading ${what} …</div>`;
+
+export const Badge = ({ kind = "plain", children }) => html`<span class=${`badge ${kind}`}>${children}</span>`;

@@ -1,0 +1,246 @@
+/* The Usage page: how much of what was used when, by whom. The address holds the page's state (state.js). */
+
+import { downloadCsv, serverNow, summaryPath } from "./api.js";
+import { Chart, periodsOf } from "./chart.js";
+import { dataKey, dimensionTitle, drillInto, readState, stateHref } from "./state.js";
+import { showDay, showMinute } from "./time.js";
+import { Component, ErrorBox, Icon, Loading, Quantity, Segments, html } from "./ui.js";
+import { UsageControls, windowNow } from "./usage-controls.js";
+import { chartSeries, groupsTitle, periodSections, readUsage, summaryQuery, totalSections } from "./usage-data.js";
+import { UsageTable } from "./usage-table.js";
+
+const RANKED = 12; // bars shown when there is no time axis
+
+const CHARTS = [
+  { name: "stacked", title: "Stacked" },
+  { name: "lines", title: "Lines" },
+];
+
+const showWindow = ({ from, to }, view) =>
+  view.granularity === "hourly" || view.range === "custom"
+    ? `${showMinute(from)} to ${showMinute(to)} UTC`
+    : to - from === 86_400_000
+      ? `${showDay(from)} (UTC)`
+      : `${showDay(from)} to ${showDay(to - 1)} (UTC days)`;
+
+export class UsagePage extends Component {
+  constructor() {
+    super();
+    this.state = { data: null, error: null, loading: true, now: null, csv: null };
+    this.memory = { parts: [], value: null };
+  }
+
+  componentDidMount() {
+    this.load();
+  }
+
+  componentDidUpdate() {
+    this.load();
+  }
+
+  componentWillUnmount() {
+    this.abort?.abort();
+    this.key = null;
+  }
+
+  view() {
+    const view = readState(this.props.query);
+    // A link from an operator may name what a tenant cannot choose.
+    return this.props.session.role === "tenant" && view.groupBy === "subscription" ? { ...view, groupBy: "meter" } : view;
+  }
+
+  async load({ again = false } = {}) {
+    const view = this.view();
+    const key = dataKey(view);
+    if (key === this.key && !again) return;
+    this.key = key;
+    this.abort?.abort();
+    this.abort = new AbortController();
+    this.setState({ loading: true, error: null, csv: null });
+    try {
+      const data = await readUsage(view, this.abort.signal);
+      const now = await serverNow();
+      if (this.key === key) this.setState({ data, now, loading: false });
+    } catch (error) {
+      if (error.name !== "AbortError" && this.key === key) this.setState({ error, data: null, loading: false });
+    }
+  }
+
+  /* Choices about what is read are steps that the Back button undoes; how it is drawn is not. */
+  change(view) {
+    const before = this.view();
+    this.props.go(stateHref(view), { replace: dataKey(view) === dataKey(before) });
+  }
+
+  /* Sections and series, computed anew only when the data, the names or the unit changed. */
+  prepared(data, names, unit) {
+    const parts = [data, names, unit];
+    if (this.memory.parts.some((part, index) => part !== parts[index]) || !this.memory.value) {
+      const totals = totalSections(data, names);
+      const section = totals.find((each) => each.unit === unit) ?? totals[0];
+      const drawn = section && data.view.granularity !== "total";
+      this.memory = {
+        parts,
+        value: { totals, periods: periodSections(data, names), section, series: drawn ? chartSeries(data, section, names) : [] },
+      };
+    }
+    return this.memory.value;
+  }
+
+  async csv(byPeriod) {
+    const { data } = this.state;
+    const query = summaryQuery(data.view, data.window, byPeriod ? data.view.granularity : "total");
+    const day = (ms) => showMinute(ms).replace(" 00:00", "").replace(/[ :]/g, "");
+    const group = data.view.groupBy.replace(/[^a-z0-9]+/gi, "-");
+    this.setState({ csv: "busy" });
+    try {
+      await downloadCsv(summaryPath(query), `usage-${day(data.window.from)}-${day(data.window.to)}-by-${group}.csv`);
+      this.setState({ csv: null });
+    } catch (error) {
+      this.setState({ csv: error });
+    }
+  }
+
+  render({ session, names }) {
+    const view = this.view();
+    const { data, error, loading, now, csv } = this.state;
+    const byPeriod = view.table === "periods" && data !== null && data.view.granularity !== "total";
+    const known = (dimension) =>
+      data && data.view.groupBy === dimension
+        ? this.prepared(data, names, view.unit).totals.flatMap(({ rows }) => rows.map(({ value }) => value)).filter(Boolean)
+        : [];
+    return html`
+      <div class="page-head">
+        <h1 tabindex="-1">Usage</h1>
+        <button type="button" class="button" disabled=${!data || data.totals.length === 0 || csv === "busy"}
+          onClick=${() => this.csv(byPeriod)}><${Icon} name="download" />${csv === "busy" ? "Preparing …" : "Download CSV"}</button>
+      </div>
+      ${session.role === "tenant" && html`<p class="dim">Subscription <code>${session.subscriptionId}</code></p>`}
+      <${UsageControls} view=${view} window=${data?.window ?? windowNow(view, now)} names=${names} session=${session}
+        known=${known} change=${(next) => this.change(next)} />
+      ${csv && csv !== "busy" && html`<${ErrorBox} error=${csv} title="The download failed" />`}
+      ${error && html`<${ErrorBox} error=${error} title="Usage could not be read" onRetry=${() => this.load({ again: true })} />`}
+      ${!data && loading && html`<${Loading} what="usage" />`}
+      ${data && html`<div class=${loading ? "results stale" : "results"} aria-busy=${loading ? "true" : "false"}>
+        ${this.results(view, data, names, byPeriod)}</div>`}
+      <p class="visually-hidden" role="status">${!loading && data ? this.announcement(data) : ""}</p>`;
+  }
+
+  announcement({ totals, view }) {
+    return totals.length === 0 ? "No usage in this range" : `${totals.length} rows by ${dimensionTitle(view.groupBy).toLowerCase()}`;
+  }
+
+  results(view, data, names, byPeriod) {
+    const summary = html`<p class="summary">
+      <strong>${showWindow(data.window, data.view)}</strong>
+      <span class="dim"> by ${data.view.axis === "usage" ? "the time of use" : "the time of reporting"} · ${this.freshness(data)}</span></p>`;
+    if (data.totals.length === 0) return html`${summary}${this.empty(view)}`;
+    const { totals, periods, section, series } = this.prepared(data, names, view.unit);
+    const sort = view.sort ?? (byPeriod ? "start" : "-quantity");
+    return html`
+      ${summary}
+      <section class="panel" aria-label="Chart">
+        <div class="panel-head">
+          ${this.units(totals, section, view)}
+          ${data.view.granularity !== "total" &&
+          html`<${Segments} name="chart" legend="Form of the chart" hideLegend options=${CHARTS} value=${view.chart}
+            onChoose=${(chart) => this.change({ ...view, chart })} />`}
+        </div>
+        ${data.view.granularity === "total" ? this.ranking(section, view) : this.chart(data, section, series, view)}
+      </section>
+      <section class="panel" aria-label="Table">
+        <div class="panel-head">
+          <h2>${byPeriod ? `Each ${data.view.granularity === "hourly" ? "hour" : "day"}` : `Totals by ${dimensionTitle(data.view.groupBy).toLowerCase()}`}</h2>
+          ${data.view.granularity !== "total" &&
+          html`<${Segments} name="table" legend="Rows of the table" hideLegend value=${byPeriod ? "periods" : "totals"}
+            options=${[
+              { name: "totals", title: "Totals" },
+              { name: "periods", title: data.view.granularity === "hourly" ? "Each hour" : "Each day" },
+            ]}
+            onChoose=${(table) => this.change({ ...view, table, sort: null })} />`}
+        </div>
+        ${(byPeriod ? data.seriesCut : data.totalsCut) &&
+        html`<p class="notice">These are the first rows only, and the totals are theirs: there are too many to show.
+          Narrow the range, add a filter or group more coarsely. The CSV file has them all.</p>`}
+        <${UsageTable} key=${`${this.key} ${byPeriod}`} sections=${byPeriod ? periods : totals} byPeriod=${byPeriod}
+          view=${data.view} sort=${sort} chartUnit=${section.unit}
+          onSort=${(next) => this.change({ ...view, sort: next })}
+          onChartUnit=${(unit) => this.change({ ...view, unit })} />
+      </section>`;
+  }
+
+  freshness({ complete, watermark }) {
+    if (complete) return "complete";
+    return watermark
+      ? `not complete yet: what is reported after ${showMinute(watermark)} UTC will be added`
+      : "not complete yet: more may be added";
+  }
+
+  units(totals, section, view) {
+    const options = totals.map(({ unit }) => ({ name: unit, title: unit || "Unit not known" }));
+    if (options.length === 1) return html`<h2>${options[0].title}</h2>`;
+    return html`<${Segments} name="unit" legend="Unit shown in the chart" hideLegend options=${options}
+      value=${section.unit} onChoose=${(unit) => this.change({ ...view, unit })} />`;
+  }
+
+  chart(data, section, series, view) {
+    const { starts, step } = periodsOf(data.window.from, data.window.to, data.view.granularity);
+    const lines = view.chart === "lines" || section.unit === "";
+    const what = `${section.unit || "Quantities"} per ${data.view.granularity === "hourly" ? "hour" : "day"}`;
+    const label = `${lines ? "Line" : "Stacked bar"} chart: ${what} by ${dimensionTitle(data.view.groupBy).toLowerCase()}, ` +
+      `${starts.length} periods. The table has the same figures.`;
+    return html`
+      <p class="chart-title">${what}<span class="dim hint">drag over the chart to narrow the range</span></p>
+      <${Chart} periods=${starts} step=${step} from=${data.window.from} to=${data.window.to} series=${series}
+        granularity=${data.view.granularity} mode=${lines ? "lines" : "stacked"} label=${label}
+        onZoom=${(from, to) => this.change({ ...view, range: "custom", from, to })} />
+      <ul class="legend" aria-label="Legend">
+        ${series.map(
+          (each) => html`<li key=${each.colour}><span class=${`swatch series-${each.colour}`} aria-hidden="true"></span>
+            ${each.drill === null || each.drill === undefined
+              ? each.label
+              : html`<a href=${stateHref(drillInto(view, data.view.groupBy, each.drill))}>${each.label}</a>`}</li>`,
+        )}
+      </ul>
+      ${data.sums && html`<p class="notice">There are too many ${groupsTitle(data.view.groupBy)} to draw them one by one over this
+        range: the chart shows their sum. Narrow the range or add a filter to see them apart.</p>`}`;
+  }
+
+  /* Without a time axis: the biggest groups as bars. */
+  ranking(section, view) {
+    const top = section.rows.slice(0, RANKED);
+    const biggest = Number(top[0].quantity) || 1;
+    return html`
+      <p class="chart-title">${section.unit || "Quantities"} in the whole range</p>
+      <ol class="ranking">
+        ${top.map(
+          (row) => html`<li key=${row.key}>
+            <span class="ranking-name">${row.value === null
+              ? row.label
+              : html`<a href=${stateHref(drillInto(view, view.groupBy, row.value))} title=${row.value}>${row.label}</a>`}</span>
+            <span class="ranking-bar" aria-hidden="true"><span style=${{ width: `${Math.max(0, (Number(row.quantity) / biggest) * 100)}%` }}></span></span>
+            <${Quantity} value=${row.quantity} />
+          </li>`,
+        )}
+      </ol>
+      ${section.rows.length > RANKED && html`<p class="dim small">and ${section.rows.length - RANKED} more in the table</p>`}`;
+  }
+
+  empty(view) {
+    const link = (state, text) => html`<li><a href=${stateHref(state)}>${text}</a></li>`;
+    const reported = view.axis === "reported";
+    return html`
+      <section class="panel empty">
+        <h2>No usage in this range</h2>
+        <p>Nothing was ${reported ? "reported" : "used"} in this time${view.filters.length > 0 ? " that passes the filters" : ""}.
+        You can:</p>
+        <ul>
+          ${view.filters.length > 0 && link({ ...view, filters: [] }, "remove all filters")}
+          ${view.range !== "last30" && link({ ...view, range: "last30", granularity: "daily", from: null, to: null }, "look at the last 30 days")}
+          ${link({ ...view, axis: reported ? "usage" : "reported" },
+            reported ? "select by the time of use instead" : "select by the time of reporting instead: late usage is reported after its time")}
+          <li>check that usage is posted: <a href="/docs/posting-usage.html">posting usage</a></li>
+        </ul>
+      </section>`;
+  }
+}
