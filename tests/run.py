@@ -31,10 +31,11 @@ OUTPUT_LINES_MAX = 120
 OUTPUT_COLUMNS_MAX = 400
 
 GROUPS = ("tidy", "unit", "san", "fuzz", "system")
-# Bounds on one executable, and on a group; CI as a whole has 90 minutes.
-EXECUTABLE_TIMEOUT_S = {"tidy": 120, "unit": 180, "san": 400}
-GROUP_TIMEOUT_S = {"tidy": 180, "unit": 900, "san": 1200, "fuzz": 900, "system": 2400}
-FUZZ_S, FUZZ_LONG_S = 10, 300
+# Bounds on one executable, and on all of a group; CI as a whole has 90 minutes.
+EXECUTABLE_TIMEOUT_S = {"tidy": 60, "unit": 180, "san": 400, "fuzz": 130, "system": 2400}
+GROUP_TIMEOUT_S = {"tidy": 60, "unit": 600, "san": 1200, "fuzz": 600, "system": 2400}
+LONG_FACTOR = 20
+FUZZ_S = 10
 
 # What the tests call, and Debian's package that has it. clang's runtime is looked for apart: its name has a version.
 PROGRAMS = {
@@ -46,6 +47,18 @@ PROGRAMS["fuzz"] = PROGRAMS["san"]
 
 class Missing(Exception):
     """Something the machine lacks, as one line with the remedy."""
+
+
+class Clock:
+    """The time that a group has left."""
+
+    def __init__(self, group, is_long):
+        factor = LONG_FACTOR if is_long else 1
+        self.each_s = EXECUTABLE_TIMEOUT_S[group] * factor
+        self.end = time.monotonic() + GROUP_TIMEOUT_S[group] * factor
+
+    def limit_s(self):
+        return max(1, min(self.each_s, self.end - time.monotonic()))
 
 
 class Case:
@@ -177,7 +190,7 @@ def node_packages():
 # ---- Groups: each gives a list of cases ----
 
 
-def tap_cases(prefix, code, output, seconds, timeout_s):
+def tap_cases(prefix, code, output, seconds):
     """The cases of one program that reports by the Test Anything Protocol, as cmocka and tidy.py do."""
     # What a failed case printed stands before its line, why it failed stands after it.
     cases, notes, planned, failing = [], [], None, None
@@ -195,7 +208,7 @@ def tap_cases(prefix, code, output, seconds, timeout_s):
             notes.append(line)
     failed = any(case.verdict == "failed" for case in cases)
     if code is None:
-        cases.append(Case(prefix, "failed", output + "\nnot finished after %d s" % timeout_s))
+        cases.append(Case(prefix, "failed", output + "\nnot finished after %d s" % seconds))
     elif (code != 0 and not failed) or (planned or 0) > len(cases) or not cases:
         cases.append(Case(prefix, "failed", output + "\nended with exit code %s after %d test cases" % (code, len(cases))))
     if cases:
@@ -209,27 +222,24 @@ def side_by_side(jobs):
         return [case for cases in pool.map(lambda job: job(), jobs) for case in cases]
 
 
-def group_tidy(arguments, environment, scratch):
+def group_tidy(arguments, environment, scratch, clock):
     command = [sys.executable, os.path.join(HERE, "tidy.py"), "--tap"]
-    limit = EXECUTABLE_TIMEOUT_S["tidy"]
-    return tap_cases("tidy", *execute(command, limit, env=environment, cwd=ROOT), limit)
+    return tap_cases("tidy", *execute(command, clock.limit_s(), env=environment, cwd=ROOT))
 
 
-def run_executables(group, entries, arguments, environment, scratch):
-    limit = EXECUTABLE_TIMEOUT_S[group] * (10 if arguments.long else 1)
-
+def run_executables(entries, match, environment, scratch, clock):
     def job(name, path):
         # A folder of its own, so that what a test leaves behind is neither seen by another nor kept.
         folder = os.path.join(scratch, name.replace("/", "-"))
         os.makedirs(folder)
         own = dict(environment, CMOCKA_MESSAGE_OUTPUT="TAP", TMPDIR=folder)
-        return tap_cases(name, *execute([os.path.abspath(path)], limit, env=own, cwd=ROOT), limit)
-    entries = [entry for entry in entries if arguments.match in entry[0]]
+        return tap_cases(name, *execute([os.path.abspath(path)], clock.limit_s(), env=own, cwd=ROOT))
+    entries = [entry for entry in entries if match in entry[0]]
     return side_by_side([lambda entry=entry: job(*entry) for entry in entries])
 
 
-def group_unit(arguments, environment, scratch):
-    return run_executables("unit", arguments.unit, arguments, environment, scratch)
+def group_unit(arguments, environment, scratch, clock):
+    return run_executables(arguments.unit, arguments.match, environment, scratch, clock)
 
 
 def sanitizer_environment(environment):
@@ -239,12 +249,14 @@ def sanitizer_environment(environment):
                 ASAN_SYMBOLIZER_PATH=shutil.which("llvm-symbolizer") or "")
 
 
-def group_san(arguments, environment, scratch):
-    return run_executables("san", arguments.san, arguments, sanitizer_environment(environment), scratch)
+def group_san(arguments, environment, scratch, clock):
+    need_programs("san", arguments.clang)
+    return run_executables(arguments.san, arguments.match, sanitizer_environment(environment), scratch, clock)
 
 
-def group_fuzz(arguments, environment, scratch):
-    seconds = FUZZ_LONG_S if arguments.long else FUZZ_S
+def group_fuzz(arguments, environment, scratch, clock):
+    need_programs("fuzz", arguments.clang)
+    seconds = FUZZ_S * (LONG_FACTOR if arguments.long else 1)
 
     def job(name, path):
         grown = os.path.join(scratch, name)
@@ -252,8 +264,8 @@ def group_fuzz(arguments, environment, scratch):
         corpus = os.path.join(HERE, "fuzz", "corpus", name)
         command = [os.path.abspath(path), "-max_total_time=%d" % seconds, "-timeout=10", "-rss_limit_mb=2048",
                    "-print_final_stats=1", "-artifact_prefix=%s/" % grown, grown]
-        code, output, taken = execute(command + ([corpus] if os.path.isdir(corpus) else []), seconds + 120,
-                                      env=sanitizer_environment(environment), cwd=ROOT)
+        command += [corpus] if os.path.isdir(corpus) else []
+        code, output, taken = execute(command, clock.limit_s(), env=sanitizer_environment(environment), cwd=ROOT)
         # The canary holds a planted bug: if it is not found, none of the others means anything.
         good = (code not in (0, None) and "heap-buffer-overflow" in output) if name == "canary" else code == 0
         return [Case("fuzz %s" % name, "passed" if good else "failed", output, taken)]
@@ -275,25 +287,39 @@ def junit_cases(prefix, path, code, output):
             cases.append(Case(name, verdict, text, float(element.get("time") or 0)))
     if code is None:
         cases.append(Case(prefix, "failed", output + "\nnot finished in time"))
-    elif code not in (0, 5) and not any(case.verdict == "failed" for case in cases):
+    elif code != 0 and not any(case.verdict == "failed" for case in cases):
         cases.append(Case(prefix, "failed", output))
     return cases
 
 
-def group_system(arguments, environment, scratch):
-    folders = [folder for folder in ("tests/system", "tests/browser")
-               if glob.glob(os.path.join(ROOT, folder, "**", "test_*.py"), recursive=True)]
-    if not folders:
+def group_system(arguments, environment, scratch, clock):
+    pattern = os.path.join(ROOT, "tests", "**", "%s")
+    python_files = sorted(glob.glob(pattern % "test_*.py", recursive=True))
+    node_files = sorted(path for path in glob.glob(pattern % "*.test.mjs", recursive=True) if "node_modules" not in path)
+    if not python_files and not node_files:
         return []
-    report = os.path.join(scratch, "report.xml")
-    own = dict(environment, PYTHONPATH=python_packages(), NODE_PATH=node_packages(), TMPDIR=scratch,
-               STAMPMETER_BIN=os.path.abspath(arguments.bin), STAMPMETER_CHROMIUM=shutil.which("chromium") or "")
+    need_programs("system")
+    own = dict(environment, PYTHONPATH=python_packages(), PYTHONDONTWRITEBYTECODE="1", NODE_PATH=node_packages(),
+               TMPDIR=scratch, STAMPMETER_BIN=os.path.abspath(arguments.bin),
+               STAMPMETER_CHROMIUM=shutil.which("chromium") or "")
     if os.path.isdir(os.path.join(ROOT, "..", "shared")):
         own["STAMPMETER_SHARED"] = os.path.abspath(os.path.join(ROOT, "..", "shared"))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, "--durations=5",
-               *(["-k", arguments.match] if arguments.match else []), *(["--long"] if arguments.long else []), *folders]
-    code, output, _ = execute(command, GROUP_TIMEOUT_S["system"] * (3 if arguments.long else 1), env=own, cwd=ROOT)
-    return junit_cases("system", report, code, output)
+    cases = []
+    if python_files:
+        report = os.path.join(scratch, "python.xml")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, "--durations=5",
+                   *(["-k", arguments.match] if arguments.match else []), *(["--long"] if arguments.long else []),
+                   *sorted({os.path.dirname(path) for path in python_files})]
+        code, output, _ = execute(command, clock.limit_s(), env=own, cwd=ROOT)
+        # 5: nothing was left after --match.
+        cases += junit_cases("pytest", report, 0 if code == 5 and arguments.match else code, output)
+    node_files = [path for path in node_files if arguments.match in path]
+    if node_files:
+        report = os.path.join(scratch, "node.xml")
+        command = ["node", "--test", "--test-reporter=junit", "--test-reporter-destination=" + report, *node_files]
+        code, output, _ = execute(command, clock.limit_s(), env=own, cwd=ROOT)
+        cases += junit_cases("node", report, code, output)
+    return cases
 
 
 # ---- The report ----
@@ -312,8 +338,8 @@ def run_group(group, arguments):
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stampmeter-%s-" % group) as scratch:
         try:
-            need_programs(group, arguments.clang)
-            cases = globals()["group_" + group](arguments, dict(os.environ), scratch)
+            clock = Clock(group, arguments.long)
+            cases = globals()["group_" + group](arguments, dict(os.environ), scratch, clock)
         except Missing as why:
             cases = [Case(group, "failed", str(why))]
     for case in cases:

@@ -352,8 +352,8 @@ def main():
     verdicts.update(self_test())
     print("1..%d" % len(verdicts))
     for number, (name, found) in enumerate(verdicts.items(), 1):
-        print("".join(line + "\n" for line in found), end="")
         print("%s %d - %s" % ("not ok" if found else "ok", number, name))
+        print("".join("  %s\n" % line for line in found), end="")
     return 1 if any(verdicts.values()) else 0
 
 

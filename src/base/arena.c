@@ -198,7 +198,7 @@ static void *resize_large(struct arena *arena, size_t size_bytes)
     UNPOISON(block->data, block->room);
     struct block *moved = memory_realloc(block, new_held);
     if (moved == NULL)
-        return NULL;
+        return new_held > old_held ? NULL : block->data;
     moved->used = moved->room = size;
     arena->large = moved;
     arena->size_bytes = arena->size_bytes - old_held + new_held;

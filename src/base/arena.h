@@ -28,8 +28,8 @@ MUST_CHECK struct text arena_text(struct arena *arena, struct text source);
 /* Formatted text, NUL-terminated; ptr is NULL when memory is short. */
 MUST_CHECK struct text arena_format(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Changes the size of the newest allocation in place where its block has room (also to give back what
- * was not needed); otherwise copies it. memory NULL with old size 0 allocates. NULL: nothing changed.
- * Not for memory allocated before a mark that is still to be rewound to. */
+ * was not needed); otherwise copies it. memory NULL with old size 0 allocates. NULL: nothing changed
+ * (never when it shrinks). Not for memory allocated before a mark that is still to be rewound to. */
 MUST_CHECK void *arena_resize(struct arena *arena, void *memory, size_t old_size_bytes, size_t size_bytes);
 /* Calls function(context) when the arena is reset or freed. Returns false when memory is short. */
 MUST_CHECK _Bool arena_on_free(struct arena *arena, void (*function)(void *context), void *context);

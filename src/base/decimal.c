@@ -187,10 +187,10 @@ static void set_scaled(uint64_t units, unsigned power, bool negative, struct dec
 err_t decimal_parse(struct text text, struct decimal *out)
 {
     struct decimal slow;
-    const char *at = text.ptr;
-    const char *end = text.ptr + text.len;
     if (text.len == 0)
         return ERROR_INVALID_PROPERTY;
+    const char *at = text.ptr;
+    const char *end = text.ptr + text.len;
     if (text.len <= GROUP_DIGITS) {
         bool negative = *at == '-';
         at += negative;

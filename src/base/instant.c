@@ -86,6 +86,12 @@ struct cursor {
     const char *end;
 };
 
+static struct cursor cursor_of(struct text text)
+{
+    const char *start = text.len != 0 ? text.ptr : "";
+    return (struct cursor){ start, start + text.len };
+}
+
 static bool read_char(struct cursor *c, char wanted)
 {
     if (c->at == c->end || *c->at != wanted)
@@ -191,12 +197,12 @@ static err_t compose(int64_t day, int64_t seconds, int64_t ns, int64_t *out_ns)
 
 err_t instant_parse(struct text text, int64_t *out_ns)
 {
-    struct cursor c = { text.ptr, text.ptr + text.len };
+    struct cursor c = cursor_of(text);
     int64_t day;
     int64_t seconds;
     int64_t ns;
     int64_t offset = 0;
-    if (text.len == 0 || !read_date(&c, 2, &day) || !read_either(&c, 'T', 't') ||
+    if (!read_date(&c, 2, &day) || !read_either(&c, 'T', 't') ||
         !read_time(&c, false, &seconds, &ns))
         return ERROR_INVALID_PROPERTY;
     if (!read_either(&c, 'Z', 'z') && !read_offset(&c, false, &offset))
@@ -208,12 +214,12 @@ err_t instant_parse(struct text text, int64_t *out_ns)
 
 err_t instant_parse_lenient(struct text text, int64_t *out_ns)
 {
-    struct cursor c = { text.ptr, text.ptr + text.len };
+    struct cursor c = cursor_of(text);
     int64_t day;
     int64_t seconds = 0;
     int64_t ns = 0;
     int64_t offset = 0;
-    if (text.len == 0 || !read_date(&c, 1, &day))
+    if (!read_date(&c, 1, &day))
         return ERROR_INVALID_PROPERTY;
     if (c.at == c.end)
         return compose(day, 0, 0, out_ns);
@@ -254,11 +260,11 @@ static bool read_duration_part(struct cursor *c, char unit, int64_t unit_ns, int
 
 err_t instant_parse_duration(struct text text, int64_t *out_ns)
 {
-    struct cursor c = { text.ptr, text.ptr + text.len };
+    struct cursor c = cursor_of(text);
     int64_t sum_ns = 0;
     bool any_date = false;
     bool any_time = false;
-    if (text.len == 0 || !read_char(&c, 'P') ||
+    if (!read_char(&c, 'P') ||
         !read_duration_part(&c, 'D', NS_PER_DAY, &sum_ns, &any_date))
         return ERROR_INVALID_PROPERTY;
     bool time = read_char(&c, 'T');
@@ -308,7 +314,8 @@ static size_t print_with_zone(int64_t instant_ns, const char *zone, char *out)
 {
     int64_t day = instant_day(instant_ns);
     int64_t seconds = floor_divide(instant_ns, NS_PER_SECOND);
-    unsigned ns = (unsigned)(instant_ns - seconds * NS_PER_SECOND);
+    int64_t rest = instant_ns % NS_PER_SECOND; /* not by subtraction, which overflows at INT64_MIN */
+    unsigned ns = (unsigned)(rest < 0 ? rest + NS_PER_SECOND : rest);
     char *at = put_date(out, civil_from_days(day));
     *at++ = 'T';
     at = put_time(at, (unsigned)(seconds - day * 86400));

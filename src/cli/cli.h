@@ -29,7 +29,7 @@ int command_version(int argc, char **argv);
  * none (no semicolon in it). Returns CLI_CANNOT_RUN. */
 int cli_cannot_run(const struct error_info *info);
 /* "stampmeter: <text>" on stderr; returns 'code'. */
-int cli_fail(enum cli_exit code, const char *format, ...) PRINTF_LIKE(2, 3);
+int cli_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Flushes 'stream' (stdout) and turns a failed write, such as to a full disk, into an exit code. */
 MUST_CHECK int cli_finish(FILE *stream, int code);
 

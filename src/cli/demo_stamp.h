@@ -9,6 +9,8 @@
 
 #include "base/attributes.h"
 #include "base/error.h"
+#include "base/guid.h"
+#include "base/instant.h"
 #include "base/text.h"
 #include "usage/subscriptions.h"
 
@@ -36,7 +38,8 @@ enum demo_source {
 const char *demo_source_name(enum demo_source source); /* "Microsoft.Compute" */
 
 struct demo_tenant {
-    const char *subscription, *tenant; /* GUIDs */
+    const char *subscription; /* GUID; NULL: the stamp's operator, whose id the store knows */
+    const char *tenant;       /* GUID */
     const char *display_name, *owner, *offer;
     const char *user;     /* name of the local user */
     const char *provider; /* subscription of the delegated provider who sold it, or NULL */
@@ -45,8 +48,8 @@ struct demo_tenant {
 };
 /* In the order of the ready file. */
 const struct demo_tenant *demo_tenants(size_t *count);
-/* "Default Provider Subscription" of the demo, and the fixed identities of its commerce side. */
-const struct demo_tenant *demo_operator(void);
+/* The fixed identities of the operator and of the commerce side. */
+#define DEMO_OPERATOR_SUBSCRIPTION "c292c7ee-3a3e-5904-a57f-829f3680372e"
 struct demo_commerce {
     const char *subscription, *resource_group, *registration, *partner;
 };
@@ -57,6 +60,7 @@ extern const struct demo_commerce demo_commerce;
 struct demo_stamp {
     uint64_t seed;
     int64_t start_hour;
+    struct guid operator_subscription; /* App Service reports its workers there */
 };
 
 /* What the server should say to a record, for tests: a retry is a duplicate only if the first try arrived. */

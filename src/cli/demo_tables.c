@@ -28,17 +28,6 @@ static const struct demo_tenant tenants[] = {
 };
 enum { CONTOSO, FABRIKAM, NORTHWIND, ADVENTURE, LITWARE, TAILSPIN, WINGTIP, PROSEWARE_HOSTING, WIDE_WORLD };
 
-static const struct demo_tenant operator_tenant = {
-    .subscription = "c292c7ee-3a3e-5904-a57f-829f3680372e",
-    .tenant = "f5fac26a-6208-5366-b750-bfcbc984349f",
-    .display_name = "Default Provider Subscription",
-    .owner = "operator",
-    .offer = "",
-    .user = "operator",
-    .state = SUBSCRIPTION_ENABLED,
-    .mapped = true,
-};
-
 const struct demo_commerce demo_commerce = {
     .subscription = "be19bf30-366a-5b4f-98f0-abbce3e20f60",
     .resource_group = "azurestack",
@@ -50,11 +39,6 @@ const struct demo_tenant *demo_tenants(size_t *count)
 {
     *count = COUNT_OF(tenants);
     return tenants;
-}
-
-const struct demo_tenant *demo_operator(void)
-{
-    return &operator_tenant;
 }
 
 const char *demo_source_name(enum demo_source source)

@@ -1,5 +1,5 @@
 /* What can be configured: the one table that feeds the parser of the file, the environment names, the flags, the help
- * and the sample config/stampmeter.json; and typed access to the effective values. Read-only after start, any thread. */
+ * and the sample config/stampmeter.json; and typed access to the effective values. Never changes; any thread. */
 #pragma once
 
 #include <stdint.h>

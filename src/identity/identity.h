@@ -102,7 +102,8 @@ struct user_put {
     uint8_t salt[16], hash[32];
     uint32_t iterations;
 };
-/* Replacing a user keeps its time of creation and ends its sessions. Derives the password hash: slow. ERROR_INVALID_PROPERTY when name or password do not fit. */
+/* Replacing a user keeps its time of creation and ends its sessions. Derives the password hash: slow.
+ * ERROR_INVALID_PROPERTY when name or password do not fit. */
 MUST_CHECK err_t user_put_init(struct user_put *put, const struct user *user, struct text password,
                                uint32_t iterations, struct error_info *info);
 /* Ends the user's sessions, too. */
@@ -113,7 +114,7 @@ struct user_disable {
 };
 void user_disable_init(struct user_disable *disable, struct text name);
 MUST_CHECK err_t user_list(struct kv_txn *txn, struct arena *arena, struct user **out, size_t *count);
-/* An element of GET /v1/users: {"name","role","subscriptionId"?,"disabled","created"}. */
+/* An element of GET /v1/users: {"username","role","subscriptionId"?,"disabled","created"}. */
 void user_to_json(const struct user *user, struct json_writer *json);
 /* 20 characters in groups of 5, easy to read aloud, 100 bits. */
 void password_make(char out[32]);

@@ -43,7 +43,8 @@ static err_t check_sources(const struct identity *identity, struct error_info *i
 {
     bool is_producer = identity->role == ROLE_PRODUCER;
     if (is_producer && identity->source_count == 0)
-        return error_set(info, ERROR_INVALID_PROPERTY, "sources", "a producer needs the sources it may post for; '*' is any");
+        return error_set(info, ERROR_INVALID_PROPERTY, "sources",
+                         "a producer needs the sources it may post for; '*' is any");
     if (!is_producer && identity->source_count != 0)
         return error_set(info, ERROR_INVALID_PROPERTY, "sources", "only producers have sources");
     if (identity->source_count > COUNT_OF(identity->sources))

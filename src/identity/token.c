@@ -9,6 +9,7 @@
 #include "base/encode.h"
 #include "base/instant.h"
 #include "identity/identity_internal.h"
+#include "store/write.h"
 
 #define TOKEN_PREFIX "sm_"
 #define TOKEN_RANDOM_SIZE 32
@@ -302,7 +303,7 @@ err_t token_list(struct kv_txn *txn, struct arena *arena, struct token_entry **o
     err_t error = kv_cursor_open(txn, KV_TOKENS, &cursor);
     if (error != ERROR_OK)
         return error;
-    error = kv_cursor_seek(cursor, TEXT(""), &key, &stored);
+    error = kv_cursor_seek(cursor, TEXT("\0"), &key, &stored);
     while (error == ERROR_OK) {
         if (*count == capacity) {
             size_t grown = capacity == 0 ? 32 : capacity * 2;

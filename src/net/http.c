@@ -101,8 +101,11 @@ void http_set_header(struct http_exchange *exchange, struct text name, struct te
     REQUIRE(exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_OPEN);
     for (size_t i = 0; i < COUNT_OF(reserved); i++)
         REQUIREF(!text_equal_nocase(name, reserved[i]), "%.*s is the server's own header", TEXT_ARGS(name));
-    if (text_equal_nocase(name, TEXT("content-encoding")))
+    if (text_equal_nocase(name, TEXT("content-encoding"))) {
         exchange->has_content_encoding = true;
+        if (text_equal_nocase(value, TEXT("identity")))
+            return; /* a choice for the server, not a word for the wire (RFC 9110 section 8.4) */
+    }
     struct response_field *field = arena_alloc(exchange->arena, sizeof *field);
     if (field == NULL)
         return; /* an answer without this header is still an answer; the next allocation decides */

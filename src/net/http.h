@@ -37,7 +37,7 @@ struct http_request {
     /* set by the router */
     struct text parameters[HTTP_PATH_PARAMETERS_MAX]; /* percent-decoded, in order of {name} in the pattern */
     size_t parameter_count;
-    const struct http_field *query_fields; /* decoded; plus is NOT a space (see query_plus_space) */
+    const struct http_field *query_fields; /* decoded; plus is NOT a space (see http_query_plus_space) */
     size_t query_field_count;
 };
 
@@ -47,14 +47,19 @@ struct arena *http_arena(struct http_exchange *exchange);
 struct text http_header(const struct http_request *request, struct text name);
 /* First query parameter of that name (without case), percent-decoded. found tells absent from empty. */
 struct text http_query(const struct http_request *request, struct text name, bool *found);
+/* The same with '+' read as a blank, as form encoders write it (Go's $filter); in the arena. */
+struct text http_query_plus_space(struct http_exchange *exchange, struct text name, bool *found);
 /* A cookie's value, TEXT_NONE if absent. */
 struct text http_cookie(const struct http_request *request, struct text name);
 
-/* Adds a header to the answer; call before responding. Both are copied into the arena. Content-Length,
- * Transfer-Encoding, Connection and Date are the server's own business (REQUIREd). */
+/* Adds a header to the answer; call before responding. Both are copied into the arena, control characters
+ * in them replaced by blanks. Content-Length, Content-Type (a parameter below), Transfer-Encoding, Connection,
+ * Date and x-ms-request-id are the server's own business (REQUIREd). With a Content-Encoding of the handler's own
+ * the server does not compress. */
 void http_set_header(struct http_exchange *exchange, struct text name, struct text value);
 /* Answers with a whole body. The body is taken over: buffer is emptied and its memory freed when sent. The
- * server compresses (gzip) bodies above 1 KiB when the client accepts it and the type is compressible. */
+ * server compresses (gzip) bodies of 1 to 256 KiB when the client accepts it and the type is compressible.
+ * A body whose buffer has failed (no memory) is answered with 503 instead. */
 void http_respond(struct http_exchange *exchange, int status, struct text content_type, struct buffer *body);
 /* The same with static or arena memory that lives until the exchange ends; no copy. */
 void http_respond_static(struct http_exchange *exchange, int status, struct text content_type, struct text body);
@@ -63,8 +68,10 @@ void http_respond_empty(struct http_exchange *exchange, int status);
 /* Long answers by pull: headers go out, then pull(context, exchange) is called whenever the socket has
  * drained below the low-water mark; it calls http_stream_write (now or later, e.g. after a worker has
  * read the next page) or http_stream_end. stop(context) is called exactly once at the end, whatever
- * happened, and frees the context. Chunked for HTTP/1.1. Abort closes the connection without the last
- * chunk, so that a client can tell a cut answer from a whole one. */
+ * happened, and frees the context; never from inside a call of this header, and while a pull is unanswered
+ * not before it is (write, end or abort), even when the client has gone. Several writes may answer one pull;
+ * after stop the exchange is gone. Chunked for HTTP/1.1, not compressed. Abort closes the connection without
+ * the last chunk, so that a client can tell a cut answer from a whole one. */
 struct http_stream {
     void (*pull)(void *context, struct http_exchange *exchange);
     void (*stop)(void *context);

@@ -8,29 +8,22 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "net/http1_fields.h"
 
 /* Blank lines tolerated before a request (RFC 9112 section 2.2 asks for at least one). */
 #define BLANK_BYTES_MAX 8
 /* Raw bytes of a head: the counted parts plus separators and optional blanks, which nobody else counts. */
 #define HEAD_RAW_BYTES_MAX (HTTP_TARGET_BYTES_MAX + HTTP_HEADER_BYTES_MAX + 1024)
-#define HEADER_SEPARATOR_BYTES 4 /* ": " and CRLF */
 /* A body buffer larger than this is given back between requests. */
 #define BODY_KEPT_BYTES (64 * 1024)
 #define METHOD_BYTES_SEEN 24
 
-/* A header before the head is complete: positions in http1.bytes, which may still move. */
-struct span {
-    uint32_t name_start, name_len, value_start, value_len;
-};
-
 struct http1 {
     llhttp_t llhttp;
     struct http1_head head;
-    struct buffer bytes; /* target, then names and values */
-    struct span spans[HTTP_HEADERS_MAX];
-    struct http_field fields[HTTP_HEADERS_MAX];
-    size_t target_len, field_count;
-    size_t header_bytes, raw_bytes, extension_bytes, blank_bytes, protocol_len;
+    struct http1_fields fields; /* its bytes begin with the target */
+    size_t target_len;
+    size_t raw_bytes, extension_bytes, blank_bytes, protocol_len;
     struct buffer body;
     size_t body_bytes_max;
     char seen[METHOD_BYTES_SEEN]; /* first bytes of the request, to tell an unknown method from junk */
@@ -57,7 +50,7 @@ static int on_protocol(llhttp_t *llhttp, const char *at, size_t len)
 {
     /* The library also knows RTSP and ICE. */
     struct http1 *p = of(llhttp);
-    if (p->protocol_len + len > 4 || memcmp("HTTP" + p->protocol_len, at, len) != 0)
+    if (p->protocol_len + len > 4 || memcmp(&"HTTP"[p->protocol_len], at, len) != 0)
         return fail(p, ERROR_BAD_REQUEST, "the protocol is not HTTP");
     p->protocol_len += len;
     return 0;
@@ -69,49 +62,29 @@ static int on_url(llhttp_t *llhttp, const char *at, size_t len)
     if (p->target_len + len > HTTP_TARGET_BYTES_MAX)
         return fail(p, ERROR_URI_TOO_LONG, NULL);
     p->target_len += len;
-    buffer_append(&p->bytes, at, len);
+    buffer_append(&p->fields.bytes, at, len);
     return 0;
-}
-
-static int count_header_bytes(struct http1 *p, size_t len)
-{
-    p->header_bytes += len;
-    return p->header_bytes > HTTP_HEADER_BYTES_MAX ? fail(p, ERROR_HEADERS_TOO_LARGE, NULL) : 0;
 }
 
 static int on_header_field(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct http1 *p = of(llhttp);
-    if (p->field_count == HTTP_HEADERS_MAX)
-        return fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
-    if (!p->head_complete) { /* trailers are counted and dropped */
-        struct span *span = &p->spans[p->field_count];
-        if (span->name_len == 0)
-            span->name_start = (uint32_t)p->bytes.end;
-        span->name_len += (uint32_t)len;
-        buffer_append(&p->bytes, at, len);
-    }
-    return count_header_bytes(p, len);
+    return http1_fields_name(&p->fields, at, len) ? 0 : fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
 }
 
 static int on_header_value(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct http1 *p = of(llhttp);
-    if (!p->head_complete) {
-        struct span *span = &p->spans[p->field_count];
-        if (span->value_len == 0)
-            span->value_start = (uint32_t)p->bytes.end;
-        span->value_len += (uint32_t)len;
-        buffer_append(&p->bytes, at, len);
-    }
-    return count_header_bytes(p, len);
+    return http1_fields_value(&p->fields, at, len) ? 0 : fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
 }
 
 static int on_header_value_complete(llhttp_t *llhttp)
 {
     struct http1 *p = of(llhttp);
-    p->field_count++;
-    return count_header_bytes(p, HEADER_SEPARATOR_BYTES) != 0 ? -1 : 0;
+    if (http1_fields_end_value(&p->fields))
+        return 0;
+    (void)fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
+    return -1;
 }
 
 static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t len)
@@ -164,26 +137,6 @@ static bool method_known(uint8_t method, enum http1_method *out)
     case HTTP_OPTIONS: *out = HTTP1_OPTIONS; return true;
     default: return false; /* CONNECT, TRACE, WebDAV, ... */
     }
-}
-
-static struct text trim_end(struct text t)
-{
-    while (t.len > 0 && (t.ptr[t.len - 1] == ' ' || t.ptr[t.len - 1] == '\t'))
-        t.len--;
-    return t;
-}
-
-static void resolve_spans(struct http1 *p)
-{
-    const char *base = buffer_text(&p->bytes).ptr;
-    p->head.target = (struct text){ base, p->target_len };
-    for (size_t i = 0; i < p->field_count; i++) {
-        const struct span *span = &p->spans[i];
-        p->fields[i].name = (struct text){ base + span->name_start, span->name_len };
-        p->fields[i].value = trim_end((struct text){ base + span->value_start, span->value_len });
-    }
-    p->head.headers = p->fields;
-    p->head.header_count = p->field_count;
 }
 
 /* reg-name, IPv4 or [IPv6] with an optional port; nothing that could be taken for a path or userinfo. */
@@ -260,11 +213,11 @@ static int check_fields(struct http1 *p)
     _Static_assert(COUNT_OF(unique) == UNIQUE_COUNT, "names and indexes agree");
     size_t counts[UNIQUE_COUNT] = { 0 };
     struct text values[UNIQUE_COUNT] = { { NULL, 0 } };
-    for (size_t i = 0; i < p->field_count; i++) {
+    for (size_t i = 0; i < p->head.header_count; i++) {
         for (size_t k = 0; k < UNIQUE_COUNT; k++) {
-            if (text_equal_nocase(p->fields[i].name, unique[k])) {
+            if (text_equal_nocase(p->head.headers[i].name, unique[k])) {
                 counts[k]++;
-                values[k] = p->fields[i].value;
+                values[k] = p->head.headers[i].value;
             }
         }
     }
@@ -294,14 +247,17 @@ static int check_fields(struct http1 *p)
 
 static int check_head(struct http1 *p)
 {
-    if (p->bytes.failed)
+    bool memory = false;
+    p->head.header_count = http1_fields_resolve(&p->fields, &memory);
+    p->head.headers = p->fields.fields;
+    if (!memory)
         return fail(p, ERROR_SERVICE_UNAVAILABLE, NULL);
+    p->head.target = (struct text){ buffer_text(&p->fields.bytes).ptr, p->target_len };
     if (p->llhttp.http_major != 1 || p->llhttp.http_minor > 1)
         return fail(p, ERROR_HTTP_VERSION, NULL);
     p->head.version_minor = p->llhttp.http_minor;
     if (!method_known(p->llhttp.method, &p->head.method))
         return fail(p, ERROR_NOT_IMPLEMENTED, "this method is not known");
-    resolve_spans(p);
     if (check_target(p) != 0 || check_fields(p) != 0)
         return HPE_USER;
     if (p->llhttp.upgrade)
@@ -349,7 +305,7 @@ void http1_free(struct http1 *p)
 {
     if (p == NULL)
         return;
-    buffer_free(&p->bytes);
+    http1_fields_free(&p->fields);
     buffer_free(&p->body);
     memory_free(p);
 }
@@ -359,16 +315,12 @@ void http1_next(struct http1 *p)
     llhttp_init(&p->llhttp, HTTP_REQUEST, &SETTINGS);
     p->llhttp.data = p;
     p->head = (struct http1_head){ .version_minor = 1, .keep_alive = false };
-    buffer_clear(&p->bytes);
+    http1_fields_clear(&p->fields);
     if (p->body.capacity > BODY_KEPT_BYTES)
         buffer_free(&p->body);
     else
         buffer_clear(&p->body);
-    memset(p->spans, 0, p->field_count * sizeof p->spans[0]);
-    if (p->field_count < HTTP_HEADERS_MAX)
-        p->spans[p->field_count] = (struct span){ 0 };
-    p->target_len = p->field_count = 0;
-    p->header_bytes = p->raw_bytes = p->extension_bytes = p->blank_bytes = p->protocol_len = 0;
+    p->target_len = p->raw_bytes = p->extension_bytes = p->blank_bytes = p->protocol_len = 0;
     p->seen_len = 0;
     p->began = p->head_complete = p->message_complete = false;
     p->error = ERROR_OK;
@@ -443,7 +395,8 @@ enum http1_event http1_feed(struct http1 *p, const char *bytes, size_t size, siz
         llhttp_resume(&p->llhttp);
     } else if (code != HPE_OK) {
         classify(p, code);
-        p->head.target = (struct text){ buffer_text(&p->bytes).ptr, p->target_len }; /* for the log */
+        if (!p->head_complete && !p->fields.bytes.failed) /* for the log */
+            p->head.target = (struct text){ buffer_text(&p->fields.bytes).ptr, p->target_len };
         return HTTP1_ERROR;
     }
     if (in_head) {

@@ -16,9 +16,10 @@
 
 struct server;
 
+/* Numbers left 0 take the value in the comment. */
 struct server_options {
     struct text listen;         /* "127.0.0.1:8443", "[::1]:0" */
-    struct tls_server *tls;     /* NULL: plain HTTP (tests only) */
+    struct tls_server *tls;     /* NULL: plain HTTP (tests only); the server takes a reference of its own */
     size_t connections_max;     /* 1024; above it new connections wait in the backlog */
     size_t handshakes_max;      /* 64 at once */
     size_t body_bytes_max;      /* 16 MiB */
@@ -59,5 +60,6 @@ struct server_stats server_stats(const struct server *server);
 void server_drain(struct server *server, void (*done)(void *context), void *context);
 /* After done, or to close everything now (the loop must still run once to finish closing). */
 void server_free(struct server *server);
-/* A new certificate for new connections (SIGHUP). The old tls_server is freed when its last connection ends. */
+/* A new certificate for new connections (SIGHUP). The server takes a reference of its own and drops that on the
+ * old one, which lives until its last connection ends; the caller drops its own (tls_server_unref) when it likes. */
 void server_set_tls(struct server *server, struct tls_server *tls);

@@ -45,8 +45,6 @@ void session_set_state(struct session *s, enum session_state state)
     REQUIRE(s->state != SESSION_CLOSED);
     if (s->state == SESSION_HANDSHAKE && state != SESSION_HANDSHAKE)
         s->shared->handshakes_count--;
-    if (s->state != SESSION_HANDSHAKE && state == SESSION_HANDSHAKE)
-        s->shared->handshakes_count++;
     s->state = state;
     int64_t now_ns = loop_now(s);
     s->state_since_ns = now_ns;
@@ -371,6 +369,7 @@ static void append(struct sessions *shared, struct session *s)
         shared->first = s;
     shared->last = s;
     shared->live_count++;
+    shared->handshakes_count++; /* a new session's state; leaving it counts down */
     shared->stats.connections_total++;
 }
 

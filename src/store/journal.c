@@ -147,16 +147,24 @@ static err_t enter_segment(struct journal_reader *reader, struct text key, struc
     reader->left = get_u32be(p + 9);
     reader->next = p + SEGMENT_HEADER_SIZE;
     reader->end = p + value.len;
-    return ERROR_OK;
+    return reader->left > 0 ? ERROR_OK : ERROR_STORE_CORRUPT;
+}
+
+/* The next segment begins where the one before ended, or one is missing. */
+static err_t enter_next_segment(struct journal_reader *reader)
+{
+    struct text key, value;
+    uint64_t expected = reader->sequence;
+    err_t error = kv_cursor_next(reader->cursor, &key, &value);
+    if (error == ERROR_OK)
+        error = enter_segment(reader, key, value);
+    return error == ERROR_OK && reader->sequence != expected ? ERROR_STORE_CORRUPT : error;
 }
 
 err_t journal_next(struct journal_reader *reader, struct journal_record *record)
 {
-    while (reader->left == 0) {
-        struct text key, value;
-        err_t error = kv_cursor_next(reader->cursor, &key, &value);
-        if (error == ERROR_OK)
-            error = enter_segment(reader, key, value);
+    if (reader->left == 0) {
+        err_t error = enter_next_segment(reader);
         if (error != ERROR_OK)
             return error;
     }
@@ -170,7 +178,7 @@ err_t journal_next(struct journal_reader *reader, struct journal_record *record)
     reader->next += size;
     reader->left--;
     reader->sequence++;
-    return ERROR_OK;
+    return reader->left > 0 || reader->next == reader->end ? ERROR_OK : ERROR_STORE_CORRUPT;
 }
 
 /* The segment that holds from_sequence is the last one that begins at or before it. */

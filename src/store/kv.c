@@ -29,6 +29,7 @@ struct kv_txn {
 
 struct kv_cursor {
     MDB_cursor *mdb;
+    bool at_end; /* LMDB itself stays on the last entry after stepping over the end */
 };
 
 struct kv {
@@ -128,8 +129,9 @@ static int open_tables(struct kv *kv, bool read_only)
 static int open_environment(struct kv *kv, const struct kv_options *options)
 {
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->read_only ? MDB_RDONLY : 0);
-    int code = ENOMEM;
-    for (size_t size = options->map_size_bytes; code == ENOMEM && size >= MAP_SIZE_BYTES_MIN; size /= 2) {
+    int code;
+    size_t size = options->map_size_bytes;
+    do {
         if ((code = mdb_env_create(&kv->env)) != 0)
             return code;
         if ((code = mdb_env_set_mapsize(kv->env, size)) == 0 &&
@@ -140,7 +142,8 @@ static int open_environment(struct kv *kv, const struct kv_options *options)
             mdb_env_close(kv->env);
             kv->env = NULL;
         }
-    }
+        size /= 2;
+    } while (code == ENOMEM && size >= MAP_SIZE_BYTES_MIN);
     return code;
 }
 
@@ -244,16 +247,18 @@ err_t kv_read_begin(struct kv *kv, struct kv_txn **out)
     int code;
     if (txn != NULL) {
         code = mdb_txn_renew(txn->mdb);
+        if (code != 0)
+            mdb_txn_abort(txn->mdb);
     } else {
         if ((txn = calloc(1, sizeof *txn)) == NULL)
             return ERROR_NO_MEMORY;
         txn->kv = kv;
         code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn->mdb);
-        if (code != 0)
-            free(txn);
     }
-    if (code != 0)
+    if (code != 0) {
+        free(txn);
         return failed(code, "read failed to begin");
+    }
     *out = txn;
     return ERROR_OK;
 }
@@ -330,7 +335,7 @@ err_t kv_delete(struct kv_txn *txn, enum kv_table table, struct text key)
 
 err_t kv_cursor_open(struct kv_txn *txn, enum kv_table table, struct kv_cursor **out)
 {
-    struct kv_cursor *cursor = malloc(sizeof *cursor);
+    struct kv_cursor *cursor = calloc(1, sizeof *cursor);
     if (cursor == NULL)
         return ERROR_NO_MEMORY;
     int code = mdb_cursor_open(txn->mdb, txn->kv->tables[table], &cursor->mdb);
@@ -355,6 +360,7 @@ static err_t move(struct kv_cursor *cursor, MDB_cursor_op operation, struct text
 {
     MDB_val k = to_val(start), v;
     int code = mdb_cursor_get(cursor->mdb, &k, &v, operation);
+    cursor->at_end = code == MDB_NOTFOUND && operation != MDB_PREV;
     if (code == MDB_NOTFOUND)
         return ERROR_NOT_FOUND;
     if (code != 0)
@@ -371,12 +377,12 @@ err_t kv_cursor_seek(struct kv_cursor *cursor, struct text key, struct text *fou
 
 err_t kv_cursor_next(struct kv_cursor *cursor, struct text *key, struct text *value)
 {
-    return move(cursor, MDB_NEXT, TEXT_NONE, key, value);
+    return cursor->at_end ? ERROR_NOT_FOUND : move(cursor, MDB_NEXT, TEXT_NONE, key, value);
 }
 
 err_t kv_cursor_previous(struct kv_cursor *cursor, struct text *key, struct text *value)
 {
-    return move(cursor, MDB_PREV, TEXT_NONE, key, value);
+    return move(cursor, cursor->at_end ? MDB_LAST : MDB_PREV, TEXT_NONE, key, value);
 }
 
 err_t kv_cursor_last(struct kv_cursor *cursor, struct text *key, struct text *value)

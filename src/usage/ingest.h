@@ -53,6 +53,7 @@ struct ingest_batch {
     size_t count, capacity;
     uint64_t last_sequence;  /* of the store after the commit */
     uint8_t *instance_bytes; /* scratch of the writer */
+    void *owner;             /* the caller's, for its done function */
 };
 
 /* NULL when memory is short. producer's texts are borrowed. */

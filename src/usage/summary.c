@@ -420,6 +420,11 @@ void summary_free(struct summary *s)
     free(s);
 }
 
+void summary_set_snapshot(struct summary *summary, struct kv_txn *txn)
+{
+    summary->txn = txn;
+}
+
 size_t summary_count(const struct summary *summary)
 {
     return summary->count;

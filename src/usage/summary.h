@@ -79,7 +79,9 @@ MUST_CHECK err_t summary_run(struct store *store, struct kv_txn *txn, const stru
                              const struct summary_query *query, struct summary **out, struct error_info *info);
 void summary_free(struct summary *summary);
 size_t summary_count(const struct summary *summary);
-/* Row 'index' of summary_count, in order. txn: the one summary_run had. */
+/* Rows may be read with a later snapshot than the one that was added up: names never change. */
+void summary_set_snapshot(struct summary *summary, struct kv_txn *txn);
+/* Row 'index' of summary_count, in order. Needs a live snapshot: that of summary_run or one set since. */
 MUST_CHECK err_t summary_row(const struct summary *summary, size_t index, struct summary_row *row);
 /* Index of the row after the one whose position this is; summary_count if none. */
 size_t summary_after(const struct summary *summary, const uint8_t position[PAGE_POSITION_SIZE]);

@@ -102,52 +102,35 @@ export async function getAll(path, { signal, pages = PAGE_LIMIT } = {}) {
 export const signIn = (username, password) => post("/v1/session", { username, password });
 export const signOut = () => request("/v1/session", { method: "DELETE" });
 
-let clock = null; // { now, at }: the server's time and when it was learnt
-const CLOCK_KEEPS = 20_000;
-
-const learnClock = (now) => {
-  if (Number.isFinite(now)) clock = { now, at: performance.now() };
-  return now;
-};
-
-/** The session, or null when nobody is signed in. Learns the server's time on the way. */
+/** The session, or null when nobody is signed in. */
 export async function readSession() {
-  let response;
   try {
-    response = await request("/v1/session");
+    return await get("/v1/session");
   } catch (error) {
     if (error.status === 401) return null;
     throw error;
   }
-  const session = readExact(await response.text());
-  const told = Date.parse(session.now ?? response.headers.get("Date") ?? "");
-  learnClock(Number.isNaN(told) ? Date.now() : told);
-  // A demo's time is its own and not the machine's; operators can read it where the session does not tell.
-  if (!session.now && session.role === "operator") await readStatus();
-  return session;
 }
 
-export async function readStatus(signal) {
-  const status = await get("/v1/status", { signal });
-  learnClock(Date.parse(status.now));
-  return status;
-}
+export const readStatus = (signal) => get("/v1/status", { signal });
 
-/** The server's time: what "today" means. Asked again when the last answer is not fresh. */
-export async function serverNow() {
+let clock = null; // { hour, at }: the hour that runs on the server, and when that was learnt
+const CLOCK_KEEPS = 20_000;
+
+/** The start of the server's current hour, ms: what "today" means. The machine's own clock does not count, a demo's
+ *  time is simulated. A summary's watermark tells it to everybody who may read usage, so a small one is asked for. */
+export async function serverHour() {
   if (!clock || performance.now() - clock.at > CLOCK_KEEPS) {
-    const session = await readSession();
-    if (!session) {
-      signedOut();
-      throw new ApiError({ status: 401, code: "SignedOut", message: "The session has ended. Sign in again." });
-    }
+    const nothing = { from: "1970-01-01T00:00:00Z", to: "1970-01-01T01:00:00Z", axis: "reported", granularity: "total" };
+    clock = { hour: Date.parse((await get(summaryPath(nothing))).watermark), at: performance.now() };
   }
-  return clock.now;
+  return clock.hour;
 }
 
 /** The demo's clock: moves on, and answers when all that falls due until then has been done. */
 export async function advanceClock(duration) {
-  return learnClock(Date.parse((await post("/v1/clock", { advance: duration })).now));
+  clock = null;
+  return Date.parse((await post("/v1/clock", { advance: duration })).now);
 }
 
 /* ---- usage ---- */

@@ -65,7 +65,7 @@ class App extends Component {
   }
 
   async enter(session) {
-    const names = session && (await readNames(session));
+    const names = session && (await readNames());
     this.setState({ session, names, notice: "" });
   }
 
@@ -109,11 +109,10 @@ class App extends Component {
       ${this.sidebar(page)}
       <main id="main" tabindex="-1">
         ${page
-          ? html`<${page.view} session=${session} names=${names} query=${address.query} go=${go}
-              onNames=${() => readNames(session).then((fresh) => this.setState({ names: fresh }))} />`
+          ? html`<${page.view} session=${session} names=${names} query=${address.query} go=${go} />`
           : html`<h1 tabindex="-1">No such page</h1>
-              <p>There is nothing at this address for your role.
-              <a href="#/${pagesOf(session.role)[0].path}">Go to the start page</a>.</p>`}
+              <p>There is nothing at this address for your role. Go to
+              ${" "}<a href="#/${pagesOf(session.role)[0].path}">the start page</a>.</p>`}
       </main>`;
   }
 
@@ -157,17 +156,19 @@ class App extends Component {
   }
 }
 
-/* Its label is kept by theme.js, which knows the theme; drawn once so that preact does not put the first one back. */
+/* theme.js keeps the label; drawn once, so that preact does not put an old label back. */
 class ThemeButton extends Component {
+  componentDidMount() {
+    globalThis.stampmeterTheme.label();
+  }
+
   shouldComponentUpdate() {
     return false;
   }
 
   render() {
-    const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
-    const label = `Switch to the ${dark ? "light" : "dark"} theme`;
-    return html`<button type="button" class="button quiet icon-button" data-theme-toggle aria-label=${label}
-      title=${label}><${Icon} name="theme" /></button>`;
+    return html`<button type="button" class="button quiet icon-button" data-theme-toggle aria-label="Switch the theme"
+      ><${Icon} name="theme" /></button>`;
   }
 }
 

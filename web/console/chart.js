@@ -28,6 +28,22 @@ function timeLabels(splits, increment) {
 const numberLabels = (splits) =>
   splits.map((value) => (Math.abs(value) < 1e6 ? axisNumber : axisNumberShort).format(value));
 
+/* The colours of the theme that holds now: the custom properties are pairs, which only an element resolves. */
+function colourReader() {
+  const probe = document.createElement("span");
+  document.body.append(probe);
+  const colours = new Map();
+  const read = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  for (const name of ["--dim", "--line", ...Array.from({ length: COLOURS }, (_, index) => `--series-${index + 1}`)]) {
+    colours.set(name, read(name));
+  }
+  probe.remove();
+  return (name) => colours.get(name);
+}
+
 /* Each series on top of those before it, as heights. */
 function stack(series) {
   const below = [];
@@ -70,8 +86,7 @@ export class Chart extends Component {
     this.plot?.destroy();
     this.hideTip();
     const { periods, step, from, to, series, mode } = this.props;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
+    const colour = colourReader();
     const stacked = mode === "stacked";
     // A value belongs to the whole period and is drawn in its middle.
     const times = periods.map((start) => (start + step / 2) / 1000);
@@ -82,14 +97,14 @@ export class Chart extends Component {
     const order = series.map((_, index) => (stacked ? series.length - 1 - index : index));
     const axis = {
       stroke: colour("--dim"),
-      font: `12px ${style.fontFamily || "sans-serif"}`,
+      font: `12px ${getComputedStyle(document.body).fontFamily}`,
       grid: { stroke: colour("--line"), width: 1 },
       ticks: { stroke: colour("--line"), width: 1, size: 5 },
     };
     const options = {
       width: this.box.clientWidth || 600,
       height: HEIGHT,
-      padding: [12, 12, 0, 0],
+      padding: [12, 26, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       legend: { show: false },
       focus: { alpha: 1 },
@@ -105,8 +120,10 @@ export class Chart extends Component {
       axes: [
         {
           ...axis,
+          grid: { show: false },
+          size: 36,
           space: 64,
-          incrs: TICKS,
+          incrs: TICKS.filter((each) => each * 1000 >= step),
           values: (_, splits, __, ___, increment) => timeLabels(splits, increment),
         },
         {

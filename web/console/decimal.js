@@ -58,8 +58,8 @@ export function showDecimal(text) {
   return sign + whole + (fraction && "." + fraction);
 }
 
-/** part / whole in tenths of a percent, rounded down; null when there is no whole. */
+/** part / whole in tenths of a percent, rounded; null when there is no whole. */
 export function permille(part, whole) {
   const total = parseDecimal(whole);
-  return total <= 0n ? null : Number((parseDecimal(part) * 1000n) / total);
+  return total <= 0n ? null : Number((parseDecimal(part) * 2000n + total) / (total * 2n));
 }

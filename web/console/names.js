@@ -23,14 +23,11 @@ export class Names {
   }
 }
 
-/** Reads both lists. A list that may not be read (tenants have no list of subscriptions) stays empty: ids are
- *  shown instead of names, which is no reason to show nothing. */
-export async function readNames(session) {
+/** Reads both lists. One that cannot be read stays empty: then ids are shown instead of names, which is no reason
+ *  to show nothing. */
+export async function readNames() {
   const list = (path) => getAll(path).then((answer) => answer.value, () => []);
-  const [meters, subscriptions] = await Promise.all([
-    list("/v1/meters"),
-    session.role === "operator" ? list("/v1/subscriptions") : [],
-  ]);
+  const [meters, subscriptions] = await Promise.all([list("/v1/meters"), list("/v1/subscriptions")]);
   return new Names(meters, subscriptions);
 }
 
@@ -45,6 +42,7 @@ export function describeResource(uri) {
   return {
     name: names.join("/") || parts.at(-1) || uri,
     detail: [types.join("/"), group && `in ${group}`].filter(Boolean).join(" "),
+    subscriptionId: /^subscriptions$/i.test(parts[1] ?? "") ? parts[2] : undefined,
   };
 }
 
@@ -65,8 +63,9 @@ export function describeValue(dimension, value, names) {
         : { label: value, detail: state.trim().replace(/[()]/g, "") };
     }
     case "resource": {
-      const { name, detail } = describeResource(value);
-      return { label: name, detail };
+      const { name, detail, subscriptionId } = describeResource(value);
+      const owner = subscriptionId && names.subscription(subscriptionId)?.displayName;
+      return { label: name, detail: [detail, owner].filter(Boolean).join(" of ") };
     }
     default:
       return { label: value, detail: "" };
@@ -94,5 +93,8 @@ export function groupOf(row, dimension, names) {
   return { key: text, value: text, ...described };
 }
 
-/** The unit of a row; "" when the server does not know the meter. */
-export const unitOf = (row, names) => row.unit ?? (row.meterId && names.meter(row.meterId)?.unit) ?? "";
+/** What a row counts. Meters without a known unit may count different things, so each is kept to itself. */
+export function unitOf(row, names) {
+  const meter = row.meterId && names.meter(row.meterId);
+  return row.unit || meter?.unit || `unit not known: ${meter?.name || row.meterName || row.meterId || "no meter"}`;
+}

@@ -50,8 +50,8 @@ export class SignIn extends Component {
             aria-describedby=${wrong ? "sign-in-error" : undefined} ref=${(node) => (this.password = node)} />
           <button class="button primary" aria-disabled=${busy ? "true" : undefined}>
             ${busy ? "Signing in …" : "Sign in"}</button>
-          <p class="dim small">First time here? <code>stampmeter init</code> printed the first operator's password once;
-            the demo writes its passwords to its ready file. <a href="/docs/getting-started.html">Getting started</a></p>
+          <p class="dim small">First time here? <code>stampmeter init</code> and the demo print the operator's password on
+            their terminal. <a href="/docs/getting-started.html">Getting started</a></p>
         </form>
       </main>`;
   }

@@ -100,10 +100,10 @@ export const withoutFilter = (state, dimension) => ({
 
 /** Where a click on a group leads: from a meter to its resources, from a resource to its hours, else to meters. */
 export function drillInto(state, dimension, value) {
-  const next = { ...withFilter(state, dimension, value), sort: DEFAULTS.sort };
+  const next = { ...withFilter(state, dimension, value), sort: null };
   if (dimension === "meter") return { ...next, groupBy: "resource" };
   if (dimension === "resource") {
-    return { ...next, groupBy: "meter", granularity: "hourly", table: "periods", sort: null };
+    return { ...next, groupBy: "meter", granularity: "hourly", table: "periods" };
   }
   return { ...next, groupBy: "meter" };
 }

@@ -25,12 +25,15 @@
   const fromSystem = () => (system.matches ? "dark" : "light");
   const current = () => root.dataset.theme || fromSystem();
 
-  const show = () => {
+  const label = () => {
     const next = current() === "dark" ? "light" : "dark";
     for (const button of document.querySelectorAll("[data-theme-toggle]")) {
       button.setAttribute("aria-label", `Switch to the ${next} theme`);
       button.title = `Switch to the ${next} theme`;
     }
+  };
+  const show = () => {
+    label();
     // The chart paints on a canvas and must read the colours again.
     dispatchEvent(new Event("stampmeter-theme"));
   };
@@ -47,6 +50,8 @@
 
   const remembered = stored();
   if (remembered === "dark" || remembered === "light") root.dataset.theme = remembered;
+  // For buttons that come later, as the console's does.
+  window.stampmeterTheme = { label };
   system.addEventListener("change", show);
   addEventListener("DOMContentLoaded", show);
   addEventListener("click", (event) => {

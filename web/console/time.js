@@ -60,8 +60,8 @@ function presetDays(name, now) {
   }
 }
 
-/** The window to ask for: [from, to), on the granularity's boundary, never beyond the hour (day) that runs now,
- *  because the server refuses to answer for a future that has not begun. */
+/** The window to ask for: [from, to), on the granularity's boundary, and not beyond the hour (day) that runs now,
+ *  so that a chart does not end in emptiness. */
 export function windowOf(state, now) {
   let [from, to] = state.range === "custom" ? [state.from, state.to] : presetDays(state.range, now);
   // A total of a custom range may begin and end at any hour; days are whole days.

@@ -8,7 +8,7 @@ export const html = htm.bind(h);
 export { Component, render };
 
 const ICONS = {
-  theme: "M12 3a9 9 0 1 0 0 18V3z M12 3a9 9 0 0 1 0 18",
+  theme: "M12 3a9 9 0 0 0 0 18z",
   menu: "M4 6h16M4 12h16M4 18h16",
   download: "M12 4v11m0 0l-4.5-4.5M12 15l4.5-4.5M5 20h14",
   close: "M6 6l12 12M18 6L6 18",
@@ -18,6 +18,7 @@ const ICONS = {
 /** A line icon; decoration only, so it is hidden from assistive technology. */
 export const Icon = ({ name }) => html`
   <svg class=${`icon icon-${name}`} viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
+    ${name === "theme" && html`<circle cx="12" cy="12" r="9" />`}
     <path d=${ICONS[name]} />
   </svg>`;
 

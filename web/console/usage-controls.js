@@ -2,7 +2,7 @@
 
 import { describeValue } from "./names.js";
 import { AXES, DIMENSIONS, GRANULARITIES, dimensionTitle, tagName, withFilter, withoutFilter } from "./state.js";
-import { DAY, HOUR, PRESETS, floorTo, showDay, windowOf } from "./time.js";
+import { DAY, HOUR, PRESETS, floorTo, showDay } from "./time.js";
 import { Component, Icon, Segments, html } from "./ui.js";
 
 const two = (number) => String(number).padStart(2, "0");
@@ -160,7 +160,7 @@ const Chip = ({ dimension, value, names, onRemove }) => {
   </li>`;
 };
 
-/** Properties: view (state.js), now (ms or null), names, session, known(dimension), change(state). */
+/** Properties: view (state.js), window (of the data shown), names, session, known(dimension), change(state). */
 export function UsageControls({ view, window, names, session, known, change }) {
   // A tenant's rows are all of one subscription.
   const dimensions = DIMENSIONS.filter(({ name }) => name !== "subscription" || session.role === "operator");
@@ -180,10 +180,10 @@ export function UsageControls({ view, window, names, session, known, change }) {
             >${title}</option>`)}
         </select>
       </div>
-      <${Segments} name="granularity" legend="Granularity" options=${GRANULARITIES} value=${view.granularity}
-        onChoose=${(granularity) => change({ ...view, granularity, table: granularity === "total" ? "totals" : view.table })} />
       <${GroupBy} value=${view.groupBy} dimensions=${dimensions}
         onChoose=${(groupBy) => change({ ...view, groupBy })} />
+      <${Segments} name="granularity" legend="Granularity" options=${GRANULARITIES} value=${view.granularity}
+        onChoose=${(granularity) => change({ ...view, granularity, table: granularity === "total" ? "totals" : view.table })} />
       <${Segments} name="axis" legend="Select by" options=${AXES} value=${view.axis}
         onChoose=${(axis) => change({ ...view, axis })} />
       ${view.range === "custom" &&
@@ -202,6 +202,3 @@ export function UsageControls({ view, window, names, session, known, change }) {
       </div>
     </section>`;
 }
-
-/** The window that a state means now, for the controls; before the server's time is known, a guess will do. */
-export const windowNow = (view, now) => windowOf(view, now ?? Date.now());

@@ -1,7 +1,7 @@
 /* What the Usage page shows, read from /v1/summary and put in order. Rows of different units are never added:
  * everything is kept in one section per unit. */
 
-import { getAll, serverNow, summaryPath } from "./api.js";
+import { getAll, serverHour, summaryPath } from "./api.js";
 import { COLOURS, periodsOf } from "./chart.js";
 import { addDecimals, compareDecimals } from "./decimal.js";
 import { groupOf, unitOf } from "./names.js";
@@ -11,6 +11,9 @@ import { toIso, windowOf } from "./time.js";
 /* A chart or a table by period of more rows than this would be neither quick nor readable. */
 const SERIES_ROWS = 20_000;
 const FIRST_PAGES = 2; // read for the table when there are more
+
+/* Shown first where it occurs: core hours are what most of a stamp's charges come from. */
+const FIRST_UNIT = "Virtual core hours";
 
 const byQuantity = (a, b) => compareDecimals(b.quantity, a.quantity) || (a.label < b.label ? -1 : 1);
 
@@ -29,7 +32,7 @@ export function summaryQuery(view, window, granularity = view.granularity) {
 /** Reads all that the page needs for a state. The totals come first: how many groups there are tells whether the
  *  series can be had group by group (`series`) or only as their sum (`sums`). */
 export async function readUsage(view, signal) {
-  const window = windowOf(view, await serverNow());
+  const window = windowOf(view, await serverHour());
   const read = (granularity, more) =>
     getAll(summaryPath({ ...summaryQuery(view, window, granularity), ...more }), { signal });
   const totals = await read("total");
@@ -58,6 +61,11 @@ export async function readUsage(view, signal) {
   return { ...data, sums: sums.value, series: first.value, seriesCut: first.more };
 }
 
+const byImportance = (a, b) =>
+  (b.unit === FIRST_UNIT) - (a.unit === FIRST_UNIT) ||
+  Number(BigInt(b.records) - BigInt(a.records)) ||
+  (a.unit < b.unit ? -1 : 1);
+
 /* Puts rows into sections by unit: [{unit, rows, quantity, records}], the busiest unit first. */
 function sectionsOf(rows, names, make) {
   const sections = new Map();
@@ -70,11 +78,10 @@ function sectionsOf(rows, names, make) {
     .map(([unit, each]) => ({
       unit,
       rows: each,
-      // Meters that the server does not know may count different things.
-      quantity: unit === "" && each.length > 1 ? null : addDecimals(each.map(({ quantity }) => quantity)),
+      quantity: addDecimals(each.map(({ quantity }) => quantity)),
       records: each.reduce((sum, { records }) => sum + BigInt(records ?? 0), 0n).toString(),
     }))
-    .sort((a, b) => Number(BigInt(b.records) - BigInt(a.records)) || (a.unit < b.unit ? -1 : 1));
+    .sort(byImportance);
 }
 
 const makeRow = (dimension, names) => (row) => ({
@@ -117,6 +124,13 @@ const plural = { meter: "meters", subscription: "subscriptions", resource: "reso
 /** "meters", "values of tag cc" */
 export const groupsTitle = (dimension) => plural[dimension] ?? `values of ${dimensionTitle(dimension).toLowerCase()}`;
 
+/** Where groups share a name (a web01 in two subscriptions), the name gets what tells them apart. */
+export function apart(rows) {
+  const seen = new Map();
+  for (const { label } of rows) seen.set(label, (seen.get(label) ?? 0) + 1);
+  return rows.map((row) => (seen.get(row.label) > 1 && row.detail ? { ...row, label: `${row.label}, ${row.detail}` } : row));
+}
+
 /** The chart's series for one unit: the biggest groups each, all others as one; [] when there is nothing to draw.
  *  Values are exact texts, null where nothing was reported. */
 export function chartSeries(data, section, names) {
@@ -134,15 +148,15 @@ export function chartSeries(data, section, names) {
     for (const row of rowsOfUnit(data.sums)) put(values, row);
     return [{ key: "", label: `All ${groupsTitle(data.view.groupBy)}`, colour: 1, values, drill: null }];
   }
-  const apart = section.rows.length > COLOURS ? COLOURS - 1 : section.rows.length;
-  const series = section.rows.slice(0, apart).map(({ key, label, value }, index) => ({
+  const single = section.rows.length > COLOURS ? COLOURS - 1 : section.rows.length;
+  const series = apart(section.rows.slice(0, single)).map(({ key, label, value }, index) => ({
     key, label, colour: index + 1, values: empty(), drill: value,
   }));
   const seriesOf = new Map(series.map((each) => [each.key, each]));
-  const others = { key: null, label: `${section.rows.length - apart} other ${groupsTitle(data.view.groupBy)}`,
+  const others = { key: null, label: `${section.rows.length - single} other ${groupsTitle(data.view.groupBy)}`,
     colour: COLOURS, values: empty(), drill: null };
   for (const row of rowsOfUnit(data.series)) {
     put((seriesOf.get(groupOf(row, data.view.groupBy, names).key) ?? others).values, row);
   }
-  return section.rows.length > apart ? [...series, others] : series;
+  return section.rows.length > single ? [...series, others] : series;
 }

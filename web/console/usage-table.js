@@ -9,11 +9,12 @@ import { sortRows } from "./usage-data.js";
 
 const FIRST_ROWS = 250; // of a section; the rest comes when asked for
 
-const longestFraction = (rows) =>
+/** How many decimals the longest of the rows' quantities has; numbers are lined up by it. */
+export const longestFraction = (rows) =>
   rows.reduce((longest, { quantity }) => Math.max(longest, (quantity.split(".")[1] ?? "").length), 0);
 
 const Share = ({ part, whole }) => {
-  const share = whole === null ? null : permille(part, whole);
+  const share = permille(part, whole);
   if (share === null) return html`<span class="dim">-</span>`;
   return html`<span class="share"><span class="share-bar" aria-hidden="true"
     ><span style=${{ width: `${share / 10}%` }}></span></span>${(share / 10).toFixed(1)} %</span>`;
@@ -44,7 +45,6 @@ export class UsageTable extends Component {
   }
 
   render({ sections, view, byPeriod, sort, chartUnit, onChartUnit }) {
-    const columns = byPeriod ? 4 : 4;
     const hidden = this.state.all ? 0 : sections.reduce((sum, { rows }) => sum + Math.max(0, rows.length - FIRST_ROWS), 0);
     return html`
       <div class="table-scroll" role="region" aria-label="Usage table" tabindex="0">
@@ -64,16 +64,14 @@ export class UsageTable extends Component {
             const shown = this.state.all ? rows : rows.slice(0, FIRST_ROWS);
             return html`
               <tbody key=${section.unit}>
-                <tr class="section" data-unit=${section.unit} data-total=${section.quantity ?? ""}>
+                <tr class="section" data-unit=${section.unit} data-total=${section.quantity}>
                   <th scope="rowgroup" colspan=${byPeriod ? 2 : 1}>
-                    ${section.unit || "Unit not known"}
+                    ${section.unit}
                     ${section.unit !== chartUnit &&
                     html` <button type="button" class="link-button" onClick=${() => onChartUnit(section.unit)}
                       >show in chart</button>`}
                   </th>
-                  <td class="number-column">${section.quantity === null
-                    ? html`<span class="dim" title="These meters may count different things">not added up</span>`
-                    : html`<${Quantity} value=${section.quantity} decimals=${decimals} />`}</td>
+                  <td class="number-column"><${Quantity} value=${section.quantity} decimals=${decimals} /></td>
                   ${!byPeriod && html`<td class="share-column dim">total</td>`}
                   <td class="number-column"><${Count} value=${section.records} /></td>
                 </tr>
@@ -92,7 +90,7 @@ export class UsageTable extends Component {
               </tbody>`;
           })}
           ${hidden > 0 &&
-          html`<tfoot><tr><td colspan=${columns}><button type="button" class="button"
+          html`<tfoot><tr><td colspan="4"><button type="button" class="button"
             onClick=${() => this.setState({ all: true })}>Show ${hidden} more rows</button></td></tr></tfoot>`}
         </table>
       </div>`;

@@ -1,13 +1,14 @@
 /* The Usage page: how much of what was used when, by whom. The address holds the page's state (state.js). */
 
-import { downloadCsv, serverNow, summaryPath } from "./api.js";
+import { downloadCsv, summaryPath } from "./api.js";
 import { Chart, periodsOf } from "./chart.js";
+import { describeValue } from "./names.js";
 import { dataKey, dimensionTitle, drillInto, readState, stateHref } from "./state.js";
-import { showDay, showMinute } from "./time.js";
+import { showDay, showMinute, windowOf } from "./time.js";
 import { Component, ErrorBox, Icon, Loading, Quantity, Segments, html } from "./ui.js";
-import { UsageControls, windowNow } from "./usage-controls.js";
-import { chartSeries, groupsTitle, periodSections, readUsage, summaryQuery, totalSections } from "./usage-data.js";
-import { UsageTable } from "./usage-table.js";
+import { UsageControls } from "./usage-controls.js";
+import { apart, chartSeries, groupsTitle, periodSections, readUsage, summaryQuery, totalSections } from "./usage-data.js";
+import { UsageTable, longestFraction } from "./usage-table.js";
 
 const RANKED = 12; // bars shown when there is no time axis
 
@@ -15,6 +16,8 @@ const CHARTS = [
   { name: "stacked", title: "Stacked" },
   { name: "lines", title: "Lines" },
 ];
+
+const EACH = { hourly: "per hour", daily: "per day", total: "in the whole range" };
 
 const showWindow = ({ from, to }, view) =>
   view.granularity === "hourly" || view.range === "custom"
@@ -26,7 +29,7 @@ const showWindow = ({ from, to }, view) =>
 export class UsagePage extends Component {
   constructor() {
     super();
-    this.state = { data: null, error: null, loading: true, now: null, csv: null };
+    this.state = { data: null, error: null, loading: true, csv: null };
     this.memory = { parts: [], value: null };
   }
 
@@ -59,8 +62,7 @@ export class UsagePage extends Component {
     this.setState({ loading: true, error: null, csv: null });
     try {
       const data = await readUsage(view, this.abort.signal);
-      const now = await serverNow();
-      if (this.key === key) this.setState({ data, now, loading: false });
+      if (this.key === key) this.setState({ data, loading: false });
     } catch (error) {
       if (error.name !== "AbortError" && this.key === key) this.setState({ error, data: null, loading: false });
     }
@@ -103,7 +105,7 @@ export class UsagePage extends Component {
 
   render({ session, names }) {
     const view = this.view();
-    const { data, error, loading, now, csv } = this.state;
+    const { data, error, loading, csv } = this.state;
     const byPeriod = view.table === "periods" && data !== null && data.view.granularity !== "total";
     const known = (dimension) =>
       data && data.view.groupBy === dimension
@@ -115,8 +117,8 @@ export class UsagePage extends Component {
         <button type="button" class="button" disabled=${!data || data.totals.length === 0 || csv === "busy"}
           onClick=${() => this.csv(byPeriod)}><${Icon} name="download" />${csv === "busy" ? "Preparing …" : "Download CSV"}</button>
       </div>
-      ${session.role === "tenant" && html`<p class="dim">Subscription <code>${session.subscriptionId}</code></p>`}
-      <${UsageControls} view=${view} window=${data?.window ?? windowNow(view, now)} names=${names} session=${session}
+      ${session.role === "tenant" && this.subscription(session, names)}
+      <${UsageControls} view=${view} window=${data?.window ?? windowOf(view, Date.now())} names=${names} session=${session}
         known=${known} change=${(next) => this.change(next)} />
       ${csv && csv !== "busy" && html`<${ErrorBox} error=${csv} title="The download failed" />`}
       ${error && html`<${ErrorBox} error=${error} title="Usage could not be read" onRetry=${() => this.load({ again: true })} />`}
@@ -126,6 +128,17 @@ export class UsagePage extends Component {
       <p class="visually-hidden" role="status">${!loading && data ? this.announcement(data) : ""}</p>`;
   }
 
+  subscription({ subscriptionId }, names) {
+    const { label } = describeValue("subscription", subscriptionId, names);
+    return html`<p class="of-subscription">Subscription <strong>${label}</strong>
+      ${label !== subscriptionId && html` <code class="dim">${subscriptionId}</code>`}</p>`;
+  }
+
+  sortOf({ sort }, byPeriod) {
+    if (byPeriod) return sort ?? "start";
+    return sort && !sort.endsWith("start") ? sort : "-quantity";
+  }
+
   announcement({ totals, view }) {
     return totals.length === 0 ? "No usage in this range" : `${totals.length} rows by ${dimensionTitle(view.groupBy).toLowerCase()}`;
   }
@@ -133,15 +146,15 @@ export class UsagePage extends Component {
   results(view, data, names, byPeriod) {
     const summary = html`<p class="summary">
       <strong>${showWindow(data.window, data.view)}</strong>
-      <span class="dim"> by ${data.view.axis === "usage" ? "the time of use" : "the time of reporting"} · ${this.freshness(data)}</span></p>`;
+      <span class="dim"> by ${data.view.axis === "usage" ? "usage time" : "reported time"} · ${this.freshness(data)}</span></p>`;
     if (data.totals.length === 0) return html`${summary}${this.empty(view)}`;
     const { totals, periods, section, series } = this.prepared(data, names, view.unit);
-    const sort = view.sort ?? (byPeriod ? "start" : "-quantity");
+    const sort = this.sortOf(view, byPeriod);
     return html`
       ${summary}
       <section class="panel" aria-label="Chart">
         <div class="panel-head">
-          ${this.units(totals, section, view)}
+          ${this.units(totals, section, view, EACH[data.view.granularity])}
           ${data.view.granularity !== "total" &&
           html`<${Segments} name="chart" legend="Form of the chart" hideLegend options=${CHARTS} value=${view.chart}
             onChoose=${(chart) => this.change({ ...view, chart })} />`}
@@ -169,49 +182,57 @@ export class UsagePage extends Component {
       </section>`;
   }
 
-  freshness({ complete, watermark }) {
-    if (complete) return "complete";
-    return watermark
-      ? `not complete yet: what is reported after ${showMinute(watermark)} UTC will be added`
-      : "not complete yet: more may be added";
+  /* Reported time never goes back, so a window of it that has ended is final; usage may always come in late. */
+  freshness({ complete, watermark, view }) {
+    if (complete) return view.axis === "reported" ? "complete" : "this time has ended; usage reported late is still added";
+    if (view.axis === "usage") return "not complete yet: this time has not ended";
+    return watermark ? `not complete yet: final up to ${showMinute(watermark)} UTC` : "not complete yet";
   }
 
-  units(totals, section, view) {
-    const options = totals.map(({ unit }) => ({ name: unit, title: unit || "Unit not known" }));
-    if (options.length === 1) return html`<h2>${options[0].title}</h2>`;
-    return html`<${Segments} name="unit" legend="Unit shown in the chart" hideLegend options=${options}
-      value=${section.unit} onChoose=${(unit) => this.change({ ...view, unit })} />`;
+  /* What the chart counts, and the choice of it where there is one. */
+  units(totals, section, view, each) {
+    if (totals.length === 1) return html`<h2>${section.unit} ${each}</h2>`;
+    return html`
+      <div class="row">
+        <label for="unit" class="field-label">Unit</label>
+        <select id="unit" value=${section.unit} onChange=${(event) => this.change({ ...view, unit: event.target.value })}>
+          ${totals.map(({ unit }) => html`<option key=${unit} value=${unit} selected=${unit === section.unit}
+            >${unit}</option>`)}
+        </select>
+        <span>${each}</span>
+      </div>`;
   }
 
   chart(data, section, series, view) {
     const { starts, step } = periodsOf(data.window.from, data.window.to, data.view.granularity);
-    const lines = view.chart === "lines" || section.unit === "";
-    const what = `${section.unit || "Quantities"} per ${data.view.granularity === "hourly" ? "hour" : "day"}`;
-    const label = `${lines ? "Line" : "Stacked bar"} chart: ${what} by ${dimensionTitle(data.view.groupBy).toLowerCase()}, ` +
-      `${starts.length} periods. The table has the same figures.`;
+    const lines = view.chart === "lines";
+    const label = `${lines ? "Line" : "Stacked bar"} chart: ${section.unit} ${EACH[data.view.granularity]} by ` +
+      `${dimensionTitle(data.view.groupBy).toLowerCase()}, ${starts.length} periods. The table has the same figures.`;
     return html`
-      <p class="chart-title">${what}<span class="dim hint">drag over the chart to narrow the range</span></p>
       <${Chart} periods=${starts} step=${step} from=${data.window.from} to=${data.window.to} series=${series}
         granularity=${data.view.granularity} mode=${lines ? "lines" : "stacked"} label=${label}
         onZoom=${(from, to) => this.change({ ...view, range: "custom", from, to })} />
-      <ul class="legend" aria-label="Legend">
-        ${series.map(
-          (each) => html`<li key=${each.colour}><span class=${`swatch series-${each.colour}`} aria-hidden="true"></span>
-            ${each.drill === null || each.drill === undefined
-              ? each.label
-              : html`<a href=${stateHref(drillInto(view, data.view.groupBy, each.drill))}>${each.label}</a>`}</li>`,
-        )}
-      </ul>
+      <div class="under-chart">
+        <ul class="legend" aria-label="Legend">
+          ${series.map(
+            (each) => html`<li key=${each.colour}><span class=${`swatch series-${each.colour}`} aria-hidden="true"></span>
+              ${each.drill === null || each.drill === undefined
+                ? each.label
+                : html`<a href=${stateHref(drillInto(view, data.view.groupBy, each.drill))}>${each.label}</a>`}</li>`,
+          )}
+        </ul>
+        <p class="dim small hint">Drag over the chart to narrow the range.</p>
+      </div>
       ${data.sums && html`<p class="notice">There are too many ${groupsTitle(data.view.groupBy)} to draw them one by one over this
         range: the chart shows their sum. Narrow the range or add a filter to see them apart.</p>`}`;
   }
 
   /* Without a time axis: the biggest groups as bars. */
   ranking(section, view) {
-    const top = section.rows.slice(0, RANKED);
+    const top = apart(section.rows.slice(0, RANKED));
     const biggest = Number(top[0].quantity) || 1;
+    const decimals = longestFraction(top);
     return html`
-      <p class="chart-title">${section.unit || "Quantities"} in the whole range</p>
       <ol class="ranking">
         ${top.map(
           (row) => html`<li key=${row.key}>
@@ -219,7 +240,7 @@ export class UsagePage extends Component {
               ? row.label
               : html`<a href=${stateHref(drillInto(view, view.groupBy, row.value))} title=${row.value}>${row.label}</a>`}</span>
             <span class="ranking-bar" aria-hidden="true"><span style=${{ width: `${Math.max(0, (Number(row.quantity) / biggest) * 100)}%` }}></span></span>
-            <${Quantity} value=${row.quantity} />
+            <${Quantity} value=${row.quantity} decimals=${decimals} />
           </li>`,
         )}
       </ol>
@@ -238,7 +259,7 @@ export class UsagePage extends Component {
           ${view.filters.length > 0 && link({ ...view, filters: [] }, "remove all filters")}
           ${view.range !== "last30" && link({ ...view, range: "last30", granularity: "daily", from: null, to: null }, "look at the last 30 days")}
           ${link({ ...view, axis: reported ? "usage" : "reported" },
-            reported ? "select by the time of use instead" : "select by the time of reporting instead: late usage is reported after its time")}
+            reported ? "select by usage time instead" : "select by reported time instead: late usage is reported after its time")}
           <li>check that usage is posted: <a href="/docs/posting-usage.html">posting usage</a></li>
         </ul>
       </section>`;

@@ -1,0 +1,163 @@
+/* What the files of api/ share: the api's state, the state of one call, and the ways to answer. Loop thread,
+ * but for the functions that say otherwise. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "identity/identity.h"
+#include "net/router.h"
+#include "usage/meters.h"
+
+#define MEDIA_JSON TEXT("application/json; charset=utf-8")
+#define MEDIA_CSV TEXT("text/csv; charset=utf-8")
+#define RETRY_AFTER_SECONDS "1"
+
+/* Who may use a route (struct route.flags). */
+enum {
+    FOR_ANYONE = 1 << 16, /* no credentials needed */
+    FOR_OPERATOR = 1 << 17,
+    FOR_TENANT = 1 << 18,
+    FOR_PRODUCER = 1 << 19,
+    FOR_COMMERCE = 1 << 20,
+    FOR_READERS = FOR_OPERATOR | FOR_TENANT,
+    FOR_SIGNED_IN = FOR_OPERATOR | FOR_TENANT | FOR_PRODUCER | FOR_COMMERCE,
+    IN_DEMO_ONLY = 1 << 21,
+    QUIET = 1 << 22 /* probes: logged at debug level */
+};
+
+struct api_counters {
+    uint64_t accepted, duplicate, conflict, rejected, batches;
+    uint64_t responses[6]; /* by status / 100 */
+};
+
+struct api {
+    struct api_options options;
+    struct arena *arena; /* catalogue, router tables */
+    struct meters *meters;
+    struct router *router;
+    struct server *server;
+    struct guid operator_subscription;
+    int64_t started_wall_ns, started_monotonic_ns;
+    struct api_counters counters;
+    bool draining;
+};
+
+/* One request, from headers to answer; in the exchange's arena. */
+struct call {
+    struct api *api;
+    const struct route *route;
+    struct identity identity;
+    bool signed_in, by_cookie;
+    struct text session_token; /* by_cookie */
+};
+
+struct call *call_of(struct http_exchange *exchange);
+struct api *api_of(struct http_exchange *exchange);
+bool call_is_operator(struct http_exchange *exchange);
+
+/* --- answers (problem.c) --- */
+
+/* The documented error body with headers that belong to the code (WWW-Authenticate, Retry-After,
+ * x-ms-error-code). format NULL: the table's text. */
+void respond_error(struct http_exchange *exchange, err_t error, const char *target, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+void respond_info(struct http_exchange *exchange, const struct error_info *info);
+void respond_json(struct http_exchange *exchange, int status, struct buffer *body);
+/* Errors of the store as a client should see them: what isn't about space or load is 503. */
+err_t error_of_store(err_t error);
+
+/* --- work off the loop (jobs.c) --- */
+
+/* A read on a worker with a snapshot of its own, answered when it is back. Allocate it in the exchange's arena
+ * as the first member of what the handler needs; the arena belongs to the worker until then. */
+struct read_job {
+    struct loop_task task;
+    struct store_waiter waiter;
+    struct http_exchange *exchange;
+    struct api *api;
+    /* On a worker: fills body, or returns an error with *info. txn is NULL if 'without_snapshot'. */
+    err_t (*read)(struct read_job *job, struct kv_txn *txn);
+    /* On the loop, instead of the default answer. */
+    void (*answer)(struct read_job *job);
+    bool without_snapshot;
+    struct buffer body;
+    struct text content_type; /* default JSON */
+    int status;               /* default 200 */
+    err_t error;
+    struct error_info info;
+};
+void read_job_start(struct read_job *job, struct http_exchange *exchange);
+/* The same once no commit with a reported time before end_ns can appear any more. */
+void read_job_start_settled(struct read_job *job, struct http_exchange *exchange, int64_t end_ns);
+
+/* A store job whose end is handled on the loop: set job.run etc., then write_call_start. */
+struct write_call {
+    struct loop_task task;
+    struct store_job *job;
+    struct http_exchange *exchange;
+    void (*answer)(struct write_call *call); /* job->error tells */
+};
+void write_call_start(struct write_call *call, struct store_job *job, struct http_exchange *exchange,
+                      void (*answer)(struct write_call *call));
+
+/* --- parameters (parameters.c) --- */
+
+/* Every ARM route needs an api-version that is in the list (NULL-terminated). Answers and returns false if not. */
+bool require_api_version(struct http_exchange *exchange, const char *const *versions);
+/* {subscriptionId} of the path. The caller must be an operator, or its tenant; else SubscriptionNotFound is
+ * answered and false returned. An operator may name any subscription. */
+bool require_subscription(struct http_exchange *exchange, struct guid *subscription);
+/* The body as JSON (object), or answers and returns NULL. */
+const struct json *require_json_body(struct http_exchange *exchange);
+/* "https://host" of this request. Arena. */
+struct text base_url(struct http_exchange *exchange);
+/* This request's URL with its query, name replaced or added. Arena. */
+struct text link_with(struct http_exchange *exchange, struct text name, struct text value);
+
+/* --- handlers, one file per family --- */
+
+void handle_usage_post(struct http_exchange *exchange, void *context);
+void handle_usage_aggregates(struct http_exchange *exchange, void *context);
+void handle_subscriber_usage_aggregates(struct http_exchange *exchange, void *context);
+void handle_usage_without_subscription(struct http_exchange *exchange, void *context);
+void handle_summary(struct http_exchange *exchange, void *context);
+void handle_meters(struct http_exchange *exchange, void *context);
+
+void handle_metadata_endpoints(struct http_exchange *exchange, void *context);
+void handle_arm_subscriptions(struct http_exchange *exchange, void *context);
+void handle_arm_subscription(struct http_exchange *exchange, void *context);
+void handle_admin_subscriptions(struct http_exchange *exchange, void *context);
+void handle_providers(struct http_exchange *exchange, void *context);
+void handle_provider(struct http_exchange *exchange, void *context);
+void handle_provider_register(struct http_exchange *exchange, void *context);
+void handle_operations(struct http_exchange *exchange, void *context);
+void handle_update_encryption(struct http_exchange *exchange, void *context);
+
+void handle_subscriptions_get(struct http_exchange *exchange, void *context);
+void handle_subscription_get(struct http_exchange *exchange, void *context);
+void handle_subscription_put(struct http_exchange *exchange, void *context);
+void handle_subscription_delete(struct http_exchange *exchange, void *context);
+
+void handle_session_post(struct http_exchange *exchange, void *context);
+void handle_session_get(struct http_exchange *exchange, void *context);
+void handle_session_delete(struct http_exchange *exchange, void *context);
+void handle_tokens_get(struct http_exchange *exchange, void *context);
+void handle_tokens_post(struct http_exchange *exchange, void *context);
+void handle_token_delete(struct http_exchange *exchange, void *context);
+void handle_users_get(struct http_exchange *exchange, void *context);
+void handle_users_post(struct http_exchange *exchange, void *context);
+void handle_user_disable(struct http_exchange *exchange, void *context);
+
+void handle_healthz(struct http_exchange *exchange, void *context);
+void handle_readyz(struct http_exchange *exchange, void *context);
+void handle_metrics(struct http_exchange *exchange, void *context);
+void handle_openapi(struct http_exchange *exchange, void *context);
+void handle_status(struct http_exchange *exchange, void *context);
+void handle_clock(struct http_exchange *exchange, void *context);
+
+extern const struct route api_routes[];
+extern const size_t api_routes_count;

@@ -1,0 +1,322 @@
+/* /v1/tokens and /v1/users: what an operator does with identities. A token's text leaves once, when it is made. */
+#include "api/api_internal.h"
+#include "base/crypto.h"
+#include "base/instant.h"
+
+struct identity_call {
+    struct read_job job; /* first member: lists, and the slow hash of a new password */
+    struct write_call write;
+    struct token_create create;
+    struct token_revoke revoke;
+    struct user_put put;
+    struct user_disable disable;
+    struct user user;
+    struct text password;
+};
+
+static struct identity_call *new_call(struct http_exchange *exchange)
+{
+    struct identity_call *call = arena_zalloc(http_arena(exchange), sizeof *call);
+    if (call == NULL)
+        respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
+    return call;
+}
+
+static void put_text(struct json_writer *json, const char *name, struct text value)
+{
+    json_name(json, name);
+    json_put_text(json, value);
+}
+
+static void put_time(struct json_writer *json, const char *name, int64_t instant_ns)
+{
+    char text[INSTANT_TEXT_SIZE];
+    json_name(json, name);
+    json_put_text(json, (struct text){ text, instant_print(instant_ns, text) });
+}
+
+static void put_identity(struct json_writer *json, const struct identity *identity)
+{
+    put_text(json, "role", text_of(role_name(identity->role)));
+    put_text(json, "name", identity->name);
+    if (identity->role == ROLE_TENANT) {
+        json_name(json, "subscriptionId");
+        json_put_guid(json, &identity->subscription);
+    }
+    if (identity->source_count > 0) {
+        json_name(json, "sources");
+        json_begin_array(json);
+        for (size_t i = 0; i < identity->source_count; i++)
+            json_put_text(json, identity->sources[i]);
+        json_end_array(json);
+    }
+    if (identity->expires_ns != INT64_MAX)
+        put_time(json, "expires", identity->expires_ns);
+}
+
+/* --- reading bodies --- */
+
+static bool invalid(struct http_exchange *exchange, const char *name, const char *what)
+{
+    respond_error(exchange, ERROR_INVALID_PROPERTY, name, "%s %s", name, what);
+    return false;
+}
+
+static bool read_role(struct http_exchange *exchange, const struct json *body, enum role *role)
+{
+    struct text text;
+    if (json_member_string(body, TEXT("role"), &text) && role_parse(text, role))
+        return true;
+    return invalid(exchange, "role", "is operator, tenant, producer or commerce");
+}
+
+static bool read_subscription(struct http_exchange *exchange, const struct json *body, enum role role, struct guid *out)
+{
+    struct text text;
+    if (role != ROLE_TENANT)
+        return true;
+    if (json_member_string(body, TEXT("subscriptionId"), &text) && guid_parse(text, out))
+        return true;
+    return invalid(exchange, "subscriptionId", "is required for a tenant and must be a GUID");
+}
+
+static bool read_sources(struct http_exchange *exchange, const struct json *body, struct identity *identity)
+{
+    const struct json *sources = json_member(body, TEXT("sources"));
+    if (identity->role != ROLE_PRODUCER)
+        return true;
+    if (sources == NULL || json_type(sources) != JSON_ARRAY || json_count(sources) == 0 ||
+        json_count(sources) > COUNT_OF(identity->sources))
+        return invalid(exchange, "sources", "is required for a producer: a list of 1 to 8 sources, or [\"*\"]");
+    for (struct json_iterator i = json_iterate(sources); json_next(&i);) {
+        if (json_type(i.value) != JSON_STRING || json_string(i.value).len == 0 || json_string(i.value).len > 256)
+            return invalid(exchange, "sources", "must hold short texts");
+        identity->sources[identity->source_count++] = json_string(i.value);
+    }
+    return true;
+}
+
+static bool read_expires(struct http_exchange *exchange, const struct json *body, int64_t *out_ns)
+{
+    struct text text;
+    *out_ns = INT64_MAX;
+    if (!json_member_string(body, TEXT("expires"), &text))
+        return true;
+    if (instant_parse(text, out_ns) == ERROR_OK)
+        return true;
+    return invalid(exchange, "expires", "must be a time such as 2026-12-31T00:00:00Z");
+}
+
+static void read_name(const struct json *body, struct identity *identity)
+{
+    if (json_member_string(body, TEXT("name"), &identity->name) && identity->name.len > 0 && identity->name.len <= 128)
+        return;
+    identity->name = identity->source_count > 0 ? identity->sources[0] : text_of(role_name(identity->role));
+}
+
+/* --- tokens --- */
+
+static err_t read_tokens(struct read_job *job, struct kv_txn *txn)
+{
+    struct token_entry *entries;
+    size_t count;
+    err_t error = token_list(txn, http_arena(job->exchange), &entries, &count);
+    if (error != ERROR_OK)
+        return error;
+    struct json_writer json = json_writer(&job->body);
+    json_begin_object(&json);
+    json_name(&json, "value");
+    json_begin_array(&json);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(&json);
+        put_text(&json, "id", text_of(entries[i].id));
+        put_identity(&json, &entries[i].identity);
+        put_time(&json, "created", entries[i].created_ns);
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    json_end_object(&json);
+    return ERROR_OK;
+}
+
+void handle_tokens_get(struct http_exchange *exchange, void *context)
+{
+    (void)context;
+    struct identity_call *call = new_call(exchange);
+    if (call == NULL)
+        return;
+    call->job.read = read_tokens;
+    read_job_start(&call->job, exchange);
+}
+
+static void token_made(struct write_call *write)
+{
+    struct identity_call *call = CONTAINER_OF(write, struct identity_call, write);
+    struct buffer body = { 0 };
+    struct json_writer json = json_writer(&body);
+    json_begin_object(&json);
+    put_text(&json, "id", text_of(call->create.id));
+    put_text(&json, "token", text_of(call->create.token));
+    put_identity(&json, &call->create.identity);
+    json_end_object(&json);
+    secret_wipe(call->create.token, sizeof call->create.token);
+    respond_json(write->exchange, 201, &body);
+}
+
+void handle_tokens_post(struct http_exchange *exchange, void *context)
+{
+    struct api *api = context;
+    struct identity identity = { 0 };
+    struct identity_call *call;
+    const struct json *body = require_json_body(exchange);
+    if (body == NULL || !read_role(exchange, body, &identity.role) ||
+        !read_subscription(exchange, body, identity.role, &identity.subscription) ||
+        !read_sources(exchange, body, &identity) || !read_expires(exchange, body, &identity.expires_ns) ||
+        (call = new_call(exchange)) == NULL)
+        return;
+    read_name(body, &identity);
+    token_create_init(&call->create, &identity, clock_wall_ns(api->options.clock));
+    write_call_start(&call->write, &call->create.job, exchange, token_made);
+}
+
+static void token_revoked(struct write_call *write)
+{
+    struct identity_call *call = CONTAINER_OF(write, struct identity_call, write);
+    http_respond_empty(write->exchange, call->revoke.missing ? 204 : 200);
+}
+
+void handle_token_delete(struct http_exchange *exchange, void *context)
+{
+    (void)context;
+    struct text id = http_request(exchange)->parameters[0];
+    struct identity_call *call;
+    if (id.len != 16) {
+        invalid(exchange, "id", "must be the 16 characters that GET /v1/tokens lists");
+        return;
+    }
+    if ((call = new_call(exchange)) == NULL)
+        return;
+    token_revoke_init(&call->revoke, id, TEXT_NONE);
+    write_call_start(&call->write, &call->revoke.job, exchange, token_revoked);
+}
+
+/* --- users --- */
+
+static void put_user(struct json_writer *json, const struct user *user)
+{
+    json_begin_object(json);
+    put_text(json, "username", user->name);
+    put_text(json, "role", text_of(role_name(user->role)));
+    if (user->role == ROLE_TENANT) {
+        json_name(json, "subscriptionId");
+        json_put_guid(json, &user->subscription);
+    }
+    json_name(json, "disabled");
+    json_put_bool(json, user->disabled);
+    put_time(json, "created", user->created_ns);
+    json_end_object(json);
+}
+
+static err_t read_users(struct read_job *job, struct kv_txn *txn)
+{
+    struct user *users;
+    size_t count;
+    err_t error = user_list(txn, http_arena(job->exchange), &users, &count);
+    if (error != ERROR_OK)
+        return error;
+    struct json_writer json = json_writer(&job->body);
+    json_begin_object(&json);
+    json_name(&json, "value");
+    json_begin_array(&json);
+    for (size_t i = 0; i < count; i++)
+        put_user(&json, &users[i]);
+    json_end_array(&json);
+    json_end_object(&json);
+    return ERROR_OK;
+}
+
+void handle_users_get(struct http_exchange *exchange, void *context)
+{
+    (void)context;
+    struct identity_call *call = new_call(exchange);
+    if (call == NULL)
+        return;
+    call->job.read = read_users;
+    read_job_start(&call->job, exchange);
+}
+
+static err_t hash_password(struct read_job *job, struct kv_txn *txn)
+{
+    (void)txn;
+    struct identity_call *call = (struct identity_call *)job;
+    return user_put_init(&call->put, &call->user, call->password, job->api->options.password_iterations, &job->info);
+}
+
+static void user_stored(struct write_call *write)
+{
+    struct identity_call *call = CONTAINER_OF(write, struct identity_call, write);
+    if (call->put.exists) {
+        respond_error(write->exchange, ERROR_CONFLICT, "username", "a user of that name exists; choose another name");
+        return;
+    }
+    struct buffer body = { 0 };
+    struct json_writer json = json_writer(&body);
+    put_user(&json, &call->user);
+    respond_json(write->exchange, 201, &body);
+}
+
+static void password_hashed(struct read_job *job)
+{
+    struct identity_call *call = (struct identity_call *)job;
+    if (job->error != ERROR_OK) {
+        if (job->info.code == ERROR_OK)
+            error_set(&job->info, error_of_store(job->error), NULL, NULL);
+        respond_info(job->exchange, &job->info);
+        return;
+    }
+    write_call_start(&call->write, &call->put.job, job->exchange, user_stored);
+}
+
+void handle_users_post(struct http_exchange *exchange, void *context)
+{
+    struct api *api = context;
+    struct user user = { .created_ns = clock_wall_ns(api->options.clock) };
+    struct text password;
+    struct identity_call *call;
+    const struct json *body = require_json_body(exchange);
+    if (body == NULL || !read_role(exchange, body, &user.role) ||
+        !read_subscription(exchange, body, user.role, &user.subscription))
+        return;
+    if (!json_member_string(body, TEXT("username"), &user.name) ||
+        !json_member_string(body, TEXT("password"), &password)) {
+        invalid(exchange, "username", "and password are required");
+        return;
+    }
+    if ((call = new_call(exchange)) == NULL)
+        return;
+    call->user = user;
+    call->password = password;
+    call->job.read = hash_password;
+    call->job.answer = password_hashed;
+    call->job.without_snapshot = true;
+    read_job_start(&call->job, exchange);
+}
+
+static void user_disabled(struct write_call *write)
+{
+    struct identity_call *call = CONTAINER_OF(write, struct identity_call, write);
+    if (call->disable.missing)
+        respond_error(write->exchange, ERROR_RESOURCE_NOT_FOUND, "name", "there is no user of that name");
+    else
+        http_respond_empty(write->exchange, 200);
+}
+
+void handle_user_disable(struct http_exchange *exchange, void *context)
+{
+    (void)context;
+    struct identity_call *call = new_call(exchange);
+    if (call == NULL)
+        return;
+    user_disable_init(&call->disable, http_request(exchange)->parameters[0]);
+    write_call_start(&call->write, &call->disable.job, exchange, user_disabled);
+}

@@ -1,0 +1,167 @@
+/* GET /openapi.json: OpenAPI 3.1 of every route, made from the route table, so that it can't fall behind. What a
+ * route is for stands here beside its handler; a handler without a line aborts at the first request, which a
+ * test makes. */
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "base/check.h"
+
+struct about {
+    void (*handle)(struct http_exchange *exchange, void *context);
+    const char *tag, *summary;
+    const char *query; /* names of query parameters, blank separated; a required one ends with ! */
+};
+
+static const struct about abouts[] = {
+    { handle_usage_post, "Usage", "Post usage records; answers a verdict per record", "results history" },
+    { handle_summary, "Usage", "Sums of usage by any of its attributes",
+      "from to axis granularity groupBy filter continuationToken" },
+    { handle_meters, "Usage", "The meter catalogue", "" },
+    { handle_usage_aggregates, "Azure", "Usage of one subscription (Microsoft.Commerce)",
+      "api-version! reportedStartTime! reportedEndTime! aggregationGranularity showDetails continuationToken" },
+    { handle_subscriber_usage_aggregates, "Azure", "Usage of the direct tenants (Microsoft.Commerce.Admin)",
+      "api-version! reportedStartTime! reportedEndTime! aggregationGranularity subscriberId showDetails "
+      "continuationToken" },
+    { handle_usage_without_subscription, "Azure", "Answers that the subscription id is missing", "" },
+    { handle_metadata_endpoints, "Azure", "Discovery of endpoints", "api-version!" },
+    { handle_arm_subscriptions, "Azure", "The caller's own subscriptions", "api-version" },
+    { handle_arm_subscription, "Azure", "One subscription", "api-version" },
+    { handle_admin_subscriptions, "Azure", "Every subscription of the stamp with its owner", "api-version" },
+    { handle_providers, "Azure", "Resource providers", "api-version" },
+    { handle_provider, "Azure", "One resource provider", "api-version" },
+    { handle_provider_register, "Azure", "Registers a resource provider; they always are", "api-version" },
+    { handle_operations, "Azure", "Operations of the provider", "api-version!" },
+    { handle_update_encryption, "Azure", "Protects stored usage anew", "api-version!" },
+    { handle_subscriptions_get, "Subscriptions", "Every subscription, unknown ones included", "" },
+    { handle_subscription_get, "Subscriptions", "One subscription", "" },
+    { handle_subscription_put, "Subscriptions", "Describes a subscription", "" },
+    { handle_subscription_delete, "Subscriptions", "Marks a subscription as deleted; its usage stays", "" },
+    { handle_session_post, "Identity", "Signs in to the console", "" },
+    { handle_session_get, "Identity", "Who is signed in", "" },
+    { handle_session_delete, "Identity", "Signs out", "" },
+    { handle_tokens_get, "Identity", "Tokens, without their texts", "" },
+    { handle_tokens_post, "Identity", "Makes a token; its text is shown once", "" },
+    { handle_token_delete, "Identity", "Revokes a token", "" },
+    { handle_users_get, "Identity", "Local users", "" },
+    { handle_users_post, "Identity", "Adds a local user", "" },
+    { handle_user_disable, "Identity", "Disables a local user", "" },
+    { handle_healthz, "Operating", "The process is alive", "" },
+    { handle_readyz, "Operating", "Usage can be accepted", "" },
+    { handle_metrics, "Operating", "Metrics in the Prometheus text format", "" },
+    { handle_openapi, "Operating", "This document", "" },
+    { handle_status, "Operating", "State of store, ingest and network", "" },
+    { handle_clock, "Operating", "Moves the demo's clock (demo only)", "" },
+};
+
+static const struct about *about_route(const struct route *route)
+{
+    for (size_t i = 0; i < COUNT_OF(abouts); i++)
+        if (abouts[i].handle == route->handle)
+            return &abouts[i];
+    REQUIREF(false, "route %s is not documented", route->pattern);
+    return NULL;
+}
+
+static void put_parameter(struct json_writer *json, struct text name, const char *in, bool required)
+{
+    json_begin_object(json);
+    json_name(json, "name");
+    json_put_text(json, name);
+    json_name(json, "in");
+    json_put_cstring(json, in);
+    json_name(json, "required");
+    json_put_bool(json, required);
+    json_name(json, "schema");
+    json_put_raw(json, TEXT("{\"type\":\"string\"}"));
+    json_end_object(json);
+}
+
+static void put_parameters(struct json_writer *json, const struct route *route, const struct about *about)
+{
+    json_name(json, "parameters");
+    json_begin_array(json);
+    for (const char *open = strchr(route->pattern, '{'); open != NULL; open = strchr(open + 1, '{')) {
+        const char *close = strchr(open, '}');
+        put_parameter(json, (struct text){ open + 1, (size_t)(close - open - 1) }, "path", true);
+    }
+    struct text rest = text_of(about->query), name;
+    while (text_cut(&rest, ' ', &name)) {
+        bool required = name.len > 0 && name.ptr[name.len - 1] == '!';
+        name.len -= required ? 1 : 0;
+        if (name.len > 0)
+            put_parameter(json, name, "query", required);
+    }
+    json_end_array(json);
+}
+
+static void put_operation(struct json_writer *json, const struct route *route)
+{
+    static const char *const methods[HTTP_METHOD_COUNT] = { "get", "head", "post", "put", "patch", "delete", "options" };
+    const struct about *about = about_route(route);
+    json_name(json, methods[route->method]);
+    json_begin_object(json);
+    json_name(json, "summary");
+    json_put_cstring(json, about->summary);
+    json_name(json, "tags");
+    json_begin_array(json);
+    json_put_cstring(json, about->tag);
+    json_end_array(json);
+    put_parameters(json, route, about);
+    if (route->flags & FOR_ANYONE) {
+        json_name(json, "security");
+        json_put_raw(json, TEXT("[]"));
+    }
+    json_name(json, "responses");
+    json_put_raw(json, TEXT("{\"default\":{\"$ref\":\"#/components/responses/Error\"},"
+                            "\"200\":{\"description\":\"done\"}}"));
+    json_end_object(json);
+}
+
+/* Operations of one path belong into one object, wherever their routes stand in the table. */
+static void put_paths(struct json_writer *json)
+{
+    json_name(json, "paths");
+    json_begin_object(json);
+    for (size_t i = 0; i < api_routes_count; i++) {
+        bool first = true;
+        for (size_t before = 0; before < i && first; before++)
+            first = strcmp(api_routes[before].pattern, api_routes[i].pattern) != 0;
+        if (!first)
+            continue;
+        json_name(json, api_routes[i].pattern);
+        json_begin_object(json);
+        for (size_t same = i; same < api_routes_count; same++)
+            if (strcmp(api_routes[same].pattern, api_routes[i].pattern) == 0)
+                put_operation(json, &api_routes[same]);
+        json_end_object(json);
+    }
+    json_end_object(json);
+}
+
+void handle_openapi(struct http_exchange *exchange, void *context)
+{
+    struct api *api = context;
+    struct buffer body = { 0 };
+    struct json_writer json = json_writer(&body);
+    json_begin_object(&json);
+    json_name(&json, "openapi");
+    json_put_cstring(&json, "3.1.0");
+    json_name(&json, "info");
+    json_begin_object(&json);
+    json_name(&json, "title");
+    json_put_cstring(&json, "Stampmeter");
+    json_name(&json, "version");
+    json_put_cstring(&json, api->options.version);
+    json_end_object(&json);
+    json_name(&json, "security");
+    json_put_raw(&json, TEXT("[{\"token\":[]}]"));
+    put_paths(&json);
+    json_name(&json, "components");
+    json_put_raw(&json, TEXT("{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
+                             "\"responses\":{\"Error\":{\"description\":\"an error\",\"content\":{\"application/json\":"
+                             "{\"schema\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":\"object\","
+                             "\"properties\":{\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},"
+                             "\"target\":{\"type\":\"string\"}}}}}}}}}}"));
+    json_end_object(&json);
+    respond_json(exchange, 200, &body);
+}

@@ -1,0 +1,45 @@
+/* Where a command that administers works: in a data directory whose server is stopped, or on a running server. Both
+ * give the same answers, JSON as of the API's routes, so that commands print from one form. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "base/buffer.h"
+#include "base/config.h"
+#include "base/json.h"
+#include "cli/flags.h"
+#include "cli/remote.h"
+#include "store/store.h"
+
+#define ADMIN_FLAGS                                                                                                    \
+    FLAG_OPTION(OPTION_STORE_DATA_DIR, "DIR"),                                                                         \
+        { "--config", "FILE", "The server's configuration, for its data directory.", 0, false },                       \
+        { "--url", "URL", "Work on a running server instead of a data directory.", 0, false },                         \
+        { "--ca", "FILE", "With --url: the certificates to trust, as PEM. Default: the machine's.", 0, false },        \
+        { "--token-file", "FILE", "With --url: a file with an operator's token; '-' is standard input.", 0, false },   \
+        { "--json", NULL, "Prints JSON.", 0, false }
+
+struct admin {
+    const struct flags *flags;
+    struct arena *arena;
+    struct config config;
+    bool is_remote;
+    struct remote remote;
+    struct store *store; /* NULL when remote */
+};
+
+/* Negative: go on, and admin_close later. Otherwise the exit code, after a line on stderr. */
+MUST_CHECK int admin_open(const struct flags *flags, struct admin *out);
+/* Returns 'code', for return statements. */
+int admin_close(struct admin *admin, int code);
+
+/* GET of a list from the running server, all pages: the elements of "value" go into 'array'. */
+MUST_CHECK err_t admin_fetch_list(struct admin *admin, const char *target, struct json_writer *array,
+                                  struct error_info *info);
+/* Exit codes for what cannot be done: 1 for what is not there or is there already, else 3; prints the line. */
+int admin_fail(err_t error, const struct error_info *info);
+/* "?" where a member is missing. */
+struct text admin_member(const struct json *object, struct text name);

@@ -1,0 +1,149 @@
+/* The option table, and the checks that concern more than one value. */
+#include "cli/options.h"
+
+#include <string.h>
+
+
+#define SECONDS(n) ((int64_t)(n) * 1000)
+#define MINUTES(n) SECONDS((n) * 60)
+#define DAYS(n) MINUTES((int64_t)(n) * 24 * 60)
+#define KIB(n) ((int64_t)(n) << 10)
+#define MIB(n) ((int64_t)(n) << 20)
+#define TIB(n) ((int64_t)(n) << 40)
+
+static const char *const role_choices[] = { "stamp", "commerce", "both", NULL };
+/* In the order of enum log_level. */
+static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
+static const char *const format_choices[] = { "logfmt", "json", NULL };
+
+const struct config_option options_table[OPTION_COUNT] = {
+    [OPTION_SERVER_ROLE] = { .section = "server", .key = "role", .type = CONFIG_CHOICE, .default_text = "stamp",
+        .choices = role_choices, .flag = "--role",
+        .help = "What this process is: the stamp that meters, the commerce that rates and bills, or both." },
+    [OPTION_SERVER_WORKER_THREADS] = { .section = "server", .key = "worker_threads", .type = CONFIG_INT,
+        .default_text = "4", .min = 1, .max = 16,
+        .help = "Threads for long reads, exports and password checks." },
+
+    [OPTION_NET_LISTEN] = { .section = "net", .key = "listen", .type = CONFIG_TEXT, .default_text = "127.0.0.1:8443",
+        .flag = "--listen",
+        .help = "Address and port to serve HTTPS on; 0.0.0.0 or [::] is every address, port 0 picks a free one." },
+    [OPTION_NET_CONNECTIONS_MAX] = { .section = "net", .key = "connections_max", .type = CONFIG_INT,
+        .default_text = "1024", .min = 1, .max = 100000,
+        .help = "Connections open at once; more wait. Each takes about 40 KiB of memory." },
+    [OPTION_NET_HANDSHAKES_MAX] = { .section = "net", .key = "handshakes_max", .type = CONFIG_INT,
+        .default_text = "64", .min = 1, .max = 10000,
+        .help = "TLS handshakes under way at once; more wait." },
+    [OPTION_NET_BODY_SIZE_MAX] = { .section = "net", .key = "body_size_max", .type = CONFIG_SIZE,
+        .default_text = "16MiB", .min = KIB(64), .max = MIB(256),
+        .help = "Largest body of a request, as it is sent and after it is decompressed." },
+    [OPTION_NET_HANDSHAKE_TIMEOUT] = { .section = "net", .key = "handshake_timeout", .type = CONFIG_DURATION,
+        .default_text = "10s", .min = 100, .max = MINUTES(10),
+        .help = "How long a TLS handshake may take." },
+    [OPTION_NET_HEADER_TIMEOUT] = { .section = "net", .key = "header_timeout", .type = CONFIG_DURATION,
+        .default_text = "10s", .min = 100, .max = MINUTES(10),
+        .help = "How long the headers of a request may take." },
+    [OPTION_NET_BODY_TIMEOUT] = { .section = "net", .key = "body_timeout", .type = CONFIG_DURATION,
+        .default_text = "30s", .min = 100, .max = MINUTES(60),
+        .help = "How long a request's body may make no progress." },
+    [OPTION_NET_IDLE_TIMEOUT] = { .section = "net", .key = "idle_timeout", .type = CONFIG_DURATION,
+        .default_text = "60s", .min = 100, .max = MINUTES(60),
+        .help = "How long a connection is kept between two requests." },
+    [OPTION_NET_WRITE_TIMEOUT] = { .section = "net", .key = "write_timeout", .type = CONFIG_DURATION,
+        .default_text = "30s", .min = 100, .max = MINUTES(60),
+        .help = "How long a client may read nothing of an answer." },
+    [OPTION_NET_DRAIN_TIMEOUT] = { .section = "net", .key = "drain_timeout", .type = CONFIG_DURATION,
+        .default_text = "10s", .min = 1, .max = MINUTES(10),
+        .help = "How long requests under way may take when the server is stopped." },
+
+    [OPTION_TLS_CERTIFICATE_FILE] = { .section = "tls", .key = "certificate_file", .type = CONFIG_TEXT,
+        .default_text = "", .reloadable = true,
+        .help = "Certificate and its chain as PEM. Empty: a self-signed one is made in the data directory, "
+                "tls/certificate.pem." },
+    [OPTION_TLS_KEY_FILE] = { .section = "tls", .key = "key_file", .type = CONFIG_TEXT, .default_text = "",
+        .reloadable = true,
+        .help = "The certificate's private key as PEM; goes with certificate_file." },
+
+    [OPTION_STORE_DATA_DIR] = { .section = "store", .key = "data_dir", .type = CONFIG_TEXT,
+        .default_text = "/var/lib/stampmeter", .flag = "--data-dir",
+        .help = "The data directory, on a local disk." },
+    [OPTION_STORE_MAP_SIZE] = { .section = "store", .key = "map_size", .type = CONFIG_SIZE,
+        .default_text = "64GiB", .min = MIB(16), .max = TIB(64),
+        .help = "Upper bound of the store's size. It is address space; the file grows as it is used." },
+    [OPTION_STORE_QUEUE_RECORDS_MAX] = { .section = "store", .key = "queue_records_max", .type = CONFIG_INT,
+        .default_text = "65536", .min = 1024, .max = 10000000,
+        .help = "Records that may wait to be written before producers are asked to come back later." },
+
+    [OPTION_USAGE_FUTURE_MAX] = { .section = "usage", .key = "future_max", .type = CONFIG_DURATION,
+        .default_text = "5m", .min = 0, .max = DAYS(1), .reloadable = true,
+        .help = "How far after now usage may end, for producers whose clocks are ahead." },
+    [OPTION_USAGE_AGE_MAX] = { .section = "usage", .key = "age_max", .type = CONFIG_DURATION,
+        .default_text = "400d", .min = MINUTES(60), .max = DAYS(36500), .reloadable = true,
+        .help = "How long ago usage may have begun." },
+
+    [OPTION_IDENTITY_SESSION_DURATION] = { .section = "identity", .key = "session_duration", .type = CONFIG_DURATION,
+        .default_text = "12h", .min = MINUTES(1), .max = DAYS(90), .reloadable = true,
+        .help = "How long a sign-in to the console lasts." },
+    [OPTION_IDENTITY_PASSWORD_ITERATIONS] = { .section = "identity", .key = "password_iterations", .type = CONFIG_INT,
+        .default_text = "210000", .min = 1000, .max = 10000000,
+        .help = "PBKDF2 rounds for passwords set from now on: more is slower to sign in with and to guess." },
+
+    [OPTION_LOG_LEVEL] = { .section = "log", .key = "level", .type = CONFIG_CHOICE, .default_text = "info",
+        .choices = level_choices, .reloadable = true,
+        .help = "The least important events that are still written." },
+    [OPTION_LOG_FORMAT] = { .section = "log", .key = "format", .type = CONFIG_CHOICE, .default_text = "logfmt",
+        .choices = format_choices, .reloadable = true,
+        .help = "Form of the lines on standard error." },
+};
+
+void options_set(struct options_source *source, enum option option, const char *value)
+{
+    REQUIRE(source->flag_count < OPTIONS_FLAGS_MAX);
+    source->flag_options[source->flag_count] = option;
+    source->flag_texts[source->flag_count] = text_of(value);
+    source->flag_count++;
+}
+
+/* "host:port", "[v6]:port" or ":port". What the host is, only binding to it can tell. */
+static bool is_listen_address(struct text address)
+{
+    unsigned long long port;
+    size_t colon = address.len;
+    while (colon > 0 && address.ptr[colon - 1] != ':')
+        colon--;
+    if (colon == 0)
+        return false;
+    struct text host = { address.ptr, colon - 1 };
+    bool is_bracketed = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    return text_to_u64((struct text){ address.ptr + colon, address.len - colon }, &port) && port <= UINT16_MAX &&
+           (is_bracketed || (memchr(host.ptr, ':', host.len) == NULL && memchr(host.ptr, '[', host.len) == NULL));
+}
+
+static err_t check_together(const struct config *config, struct error_info *info)
+{
+    bool has_certificate = options_text(config, OPTION_TLS_CERTIFICATE_FILE).len > 0;
+    bool has_key = options_text(config, OPTION_TLS_KEY_FILE).len > 0;
+    if (has_certificate != has_key)
+        return error_set(info, ERROR_INVALID_CONFIG, has_key ? "tls.certificate_file" : "tls.key_file",
+                         "tls.%s is set and tls.%s is not; set both or neither",
+                         has_key ? "key_file" : "certificate_file", has_key ? "certificate_file" : "key_file");
+    if (!is_listen_address(options_text(config, OPTION_NET_LISTEN)))
+        return error_set(info, ERROR_INVALID_CONFIG, "net.listen",
+                         "net.listen is \"%.80s\"; it takes ADDRESS:PORT such as 127.0.0.1:8443 or [::]:8443",
+                         options_string(config, OPTION_NET_LISTEN));
+    if (options_text(config, OPTION_STORE_DATA_DIR).len == 0)
+        return error_set(info, ERROR_INVALID_CONFIG, "store.data_dir", "store.data_dir is empty; name a folder");
+    return ERROR_OK;
+}
+
+err_t options_load(struct arena *arena, const struct options_source *source, struct config *out,
+                   struct error_info *info)
+{
+    struct config config;
+    err_t error = config_load(arena, options_table, OPTION_COUNT, source->file_path, source->environment,
+                              source->flag_options, source->flag_texts, source->flag_count, &config, info);
+    if (error == ERROR_OK)
+        error = check_together(&config, info);
+    if (error == ERROR_OK)
+        *out = config;
+    return error;
+}
