@@ -68,6 +68,7 @@ const base_tests = [_][]const u8{
     "tests/unit/base/test_json_split.c",
     "tests/unit/base/test_json_write.c",
     "tests/unit/base/test_log.c",
+    "tests/unit/base/test_siphash.c",
     "tests/unit/base/test_text.c",
     "tests/unit/base/test_workers.c",
 };
@@ -87,9 +88,12 @@ const store_tests = [_][]const u8{};
 
 const net_sources = [_][]const u8{
     "src/net/address.c",
+    "src/net/client.c",
     "src/net/connection.c",
     "src/net/http.c",
     "src/net/http1.c",
+    "src/net/http1_fields.c",
+    "src/net/http1_response.c",
     "src/net/loop.c",
     "src/net/response.c",
     "src/net/router.c",
@@ -105,7 +109,9 @@ const net_tests = [_][]const u8{};
 
 const usage_sources = [_][]const u8{
     "src/usage/attributes.c",
+    "src/usage/csv_records.c",
     "src/usage/difference.c",
+    "src/usage/history.c",
     "src/usage/ingest.c",
     "src/usage/listing.c",
     "src/usage/meters.c",
@@ -154,11 +160,25 @@ const cli_sources = [_][]const u8{
     "src/cli/admin.c",
     "src/cli/app.c",
     "src/cli/app_run.c",
+    "src/cli/bench.c",
+    "src/cli/bench_ingest.c",
+    "src/cli/bench_server.c",
     "src/cli/check_config.c",
     "src/cli/cli.c",
     "src/cli/cpu.c",
+    "src/cli/demo.c",
+    "src/cli/demo_accounts.c",
+    "src/cli/demo_history.c",
+    "src/cli/demo_producers.c",
+    "src/cli/demo_stamp.c",
+    "src/cli/demo_tables.c",
     "src/cli/flags.c",
     "src/cli/gen_config.c",
+    "src/cli/import.c",
+    "src/cli/import_connection.c",
+    "src/cli/import_https.c",
+    "src/cli/import_reader.c",
+    "src/cli/import_store.c",
     "src/cli/init.c",
     "src/cli/options.c",
     "src/cli/remote.c",
@@ -176,7 +196,9 @@ const cli_tests = [_][]const u8{
 };
 
 /// Helpers that several test files share; linked into every unit test.
-const test_support_sources = [_][]const u8{};
+const test_support_sources = [_][]const u8{
+    "tests/unit/support/folder.c",
+};
 
 /// tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/.
 const fuzz_targets = [_][]const u8{
@@ -692,16 +714,20 @@ fn testName(path: []const u8) []const u8 {
     return if (std.mem.startsWith(u8, stem, "test_")) stem["test_".len..] else stem;
 }
 
-fn addUnitTest(context: Context, program: Program, layer: Layer, path: []const u8, mocka: *Build.Step.Compile) *Build.Step.Compile {
+/// A module for code of tests/unit: ours, with cmocka and the shared helpers in sight.
+fn testModule(context: Context, sources: []const []const u8) *Build.Module {
     const b = context.b;
     const module = ownModule(context, context.options.target, context.options.optimize, context.options.strip);
     module.addSystemIncludePath(context.vendor.path(b, "cmocka/include"));
     module.addIncludePath(b.path("tests/unit"));
-    module.addCSourceFiles(.{
-        .files = joined(b, &.{ &.{path}, &test_support_sources }),
-        .flags = ownFlags(context),
-    });
-    module.linkLibrary(mocka);
+    module.addCSourceFiles(.{ .files = sources, .flags = ownFlags(context) });
+    return module;
+}
+
+fn addUnitTest(context: Context, program: Program, layer: Layer, path: []const u8, kit: []const *Build.Step.Compile) *Build.Step.Compile {
+    const b = context.b;
+    const module = testModule(context, b.dupeStrings(&.{path}));
+    for (kit) |library| module.linkLibrary(library);
     linkLayer(module, program, layerIndex(layer.name));
     for (layer.needs) |name| linkLayer(module, program, layerIndex(name));
     for (program.vendored) |library| module.linkLibrary(library);
@@ -722,6 +748,7 @@ const Sanitized = struct {
     vendored: [vendored.len]LazyPath,
     assets: LazyPath,
     cmocka: LazyPath,
+    support: LazyPath,
 
     fn init(context: Context, prepare: *Build.Step) Sanitized {
         var san: Sanitized = undefined;
@@ -729,11 +756,8 @@ const Sanitized = struct {
         san.prepare = prepare;
         for (&san.vendored, vendored) |*archive, library| archive.* = san.vendoredArchive(library);
         san.cmocka = san.vendoredArchive(cmocka);
-        for (&san.layers, layers) |*archive, layer| {
-            const objects = context.b.allocator.alloc(LazyPath, layer.sources.len) catch @panic("OOM");
-            for (objects, layer.sources) |*object, path| object.* = san.ownObject(context.b.path(path));
-            archive.* = san.archiveOf(layer.name, objects);
-        }
+        for (&san.layers, layers) |*archive, layer| archive.* = san.ownArchive(layer.name, layer.sources);
+        san.support = san.ownArchive("test_support", &test_support_sources);
         san.assets = san.ownObject(context.assets);
         return san;
     }
@@ -774,6 +798,13 @@ const Sanitized = struct {
         return compile(san.ownCompiler(), source);
     }
 
+    fn ownArchive(san: Sanitized, name: []const u8, sources: []const []const u8) LazyPath {
+        const b = san.context.b;
+        const objects = b.allocator.alloc(LazyPath, sources.len) catch @panic("OOM");
+        for (objects, sources) |*object, path| object.* = san.ownObject(b.path(path));
+        return san.archiveOf(name, objects);
+    }
+
     fn vendoredArchive(san: Sanitized, library: Vendored) LazyPath {
         const b = san.context.b;
         const root = san.context.vendor.path(b, library.name);
@@ -800,13 +831,14 @@ const Sanitized = struct {
         return archive;
     }
 
-    fn link(san: Sanitized, name: []const u8, flag: []const u8, objects: []const LazyPath, needs: []const []const u8) LazyPath {
+    fn link(san: Sanitized, name: []const u8, flag: []const u8, object: LazyPath, needs: []const []const u8) LazyPath {
         const clang = san.compiler();
         clang.addArg(flag);
-        for (objects) |object| clang.addFileArg(object);
+        clang.addFileArg(object);
         clang.addArg("-Wl,--start-group");
         for (needs) |need| clang.addFileArg(san.layers[layerIndex(need)]);
         clang.addFileArg(san.assets);
+        clang.addFileArg(san.support);
         clang.addFileArg(san.cmocka);
         for (san.vendored) |archive| clang.addFileArg(archive);
         clang.addArgs(&.{ "-Wl,--end-group", "-pthread", "-ldl", "-lm", "-o" });
@@ -815,12 +847,10 @@ const Sanitized = struct {
 
     fn unitTest(san: Sanitized, layer: Layer, path: []const u8) LazyPath {
         const b = san.context.b;
-        var objects: [1 + test_support_sources.len]LazyPath = undefined;
-        objects[0] = san.ownObject(b.path(path));
-        for (objects[1..], test_support_sources) |*object, source| object.* = san.ownObject(b.path(source));
+        const object = san.ownObject(b.path(path));
         const needs = joined(b, &.{ &.{layer.name}, layer.needs });
         const name = b.fmt("san-{s}-{s}", .{ layer.name, testName(path) });
-        return san.link(name, "-fsanitize=address,undefined", &objects, needs);
+        return san.link(name, "-fsanitize=address,undefined", object, needs);
     }
 
     fn fuzzTarget(san: Sanitized, name: []const u8) LazyPath {
@@ -832,7 +862,7 @@ const Sanitized = struct {
             const final = list;
             break :names &final;
         };
-        return san.link(b.fmt("fuzz-{s}", .{name}), "-fsanitize=fuzzer,address,undefined", &.{object}, all);
+        return san.link(b.fmt("fuzz-{s}", .{name}), "-fsanitize=fuzzer,address,undefined", object, all);
     }
 };
 
@@ -876,12 +906,19 @@ fn addTests(context: Context, program: Program) void {
     prepare.has_side_effects = true;
     const san: Sanitized = .init(context, &prepare.step);
 
-    const mocka = addVendored(context, cmocka, context.options.target);
+    const kit = [_]*Build.Step.Compile{
+        addVendored(context, cmocka, context.options.target),
+        b.addLibrary(.{
+            .name = "test_support",
+            .linkage = .static,
+            .root_module = testModule(context, &test_support_sources),
+        }),
+    };
     for (layers) |layer| {
         const step = b.step(b.fmt("test:unit:{s}", .{layer.name}), b.fmt("Unit tests of src/{s}", .{layer.name}));
         const runner = addRunner(b, step, &.{"unit"});
         for (layer.tests) |path| {
-            const exe = addUnitTest(context, program, layer, path, mocka);
+            const exe = addUnitTest(context, program, layer, path, &kit);
             check.dependOn(&exe.step);
             const prefix = b.fmt("--unit={s}/{s}=", .{ layer.name, testName(path) });
             for ([_]*Build.Step.Run{ all, unit, runner }) |target| target.addPrefixedArtifactArg(prefix, exe);

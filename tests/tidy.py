@@ -36,7 +36,7 @@ THIRD_PARTY = {
     "lmdb.h": ["src/store/kv.c"],
     "mbedtls/": ["src/net/tls*.c", "src/net/tls_internal.h", "src/base/crypto.c"],
     "psa/": ["src/net/tls*.c", "src/net/tls_internal.h", "src/base/crypto.c"],
-    "llhttp.h": ["src/net/http1.c"],
+    "llhttp.h": ["src/net/http1*.c"],
     "yyjson.h": ["src/base/json*.c", "src/base/json_internal.h"],
     "libdeflate.h": ["src/base/gzip.c"],
 }
@@ -272,7 +272,8 @@ def rule_dead_files(tree):
         if '"%s"' % (fuzz.group(1) if fuzz else path) not in build:
             yield path, 1, "is in no list of build.zig"
     for path, _ in tree.matching(".h"):
-        names = {path[len("src/"):]} if path.startswith("src/") else {os.path.basename(path), path}
+        parts = path.split("/")
+        names = {"/".join(parts[at:]) for at in range(1, 2 if parts[0] == "src" else len(parts))}
         # Passed to Mbed TLS by a macro, never by a line that includes it.
         if not names & included and path != "src/net/mbedtls_config.h":
             yield path, 1, "is included by nobody"

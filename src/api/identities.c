@@ -28,32 +28,6 @@ static void put_text(struct json_writer *json, const char *name, struct text val
     json_put_text(json, value);
 }
 
-static void put_time(struct json_writer *json, const char *name, int64_t instant_ns)
-{
-    char text[INSTANT_TEXT_SIZE];
-    json_name(json, name);
-    json_put_text(json, (struct text){ text, instant_print(instant_ns, text) });
-}
-
-static void put_identity(struct json_writer *json, const struct identity *identity)
-{
-    put_text(json, "role", text_of(role_name(identity->role)));
-    put_text(json, "name", identity->name);
-    if (identity->role == ROLE_TENANT) {
-        json_name(json, "subscriptionId");
-        json_put_guid(json, &identity->subscription);
-    }
-    if (identity->source_count > 0) {
-        json_name(json, "sources");
-        json_begin_array(json);
-        for (size_t i = 0; i < identity->source_count; i++)
-            json_put_text(json, identity->sources[i]);
-        json_end_array(json);
-    }
-    if (identity->expires_ns != INT64_MAX)
-        put_time(json, "expires", identity->expires_ns);
-}
-
 /* --- reading bodies --- */
 
 static bool invalid(struct http_exchange *exchange, const char *name, const char *what)
@@ -70,27 +44,25 @@ static bool read_role(struct http_exchange *exchange, const struct json *body, e
     return invalid(exchange, "role", "is operator, tenant, producer or commerce");
 }
 
-static bool read_subscription(struct http_exchange *exchange, const struct json *body, enum role role, struct guid *out)
+/* What is missing or too much for the role is found by identity_check. */
+static bool read_subscription(struct http_exchange *exchange, const struct json *body, struct guid *out)
 {
     struct text text;
-    if (role != ROLE_TENANT)
+    if (!json_member_string(body, TEXT("subscriptionId"), &text) || guid_parse(text, out))
         return true;
-    if (json_member_string(body, TEXT("subscriptionId"), &text) && guid_parse(text, out))
-        return true;
-    return invalid(exchange, "subscriptionId", "is required for a tenant and must be a GUID");
+    return invalid(exchange, "subscriptionId", "must be a GUID");
 }
 
 static bool read_sources(struct http_exchange *exchange, const struct json *body, struct identity *identity)
 {
     const struct json *sources = json_member(body, TEXT("sources"));
-    if (identity->role != ROLE_PRODUCER)
+    if (sources == NULL)
         return true;
-    if (sources == NULL || json_type(sources) != JSON_ARRAY || json_count(sources) == 0 ||
-        json_count(sources) > COUNT_OF(identity->sources))
-        return invalid(exchange, "sources", "is required for a producer: a list of 1 to 8 sources, or [\"*\"]");
+    if (json_type(sources) != JSON_ARRAY || json_count(sources) > COUNT_OF(identity->sources))
+        return invalid(exchange, "sources", "must be a list of at most 8 sources, or [\"*\"]");
     for (struct json_iterator i = json_iterate(sources); json_next(&i);) {
-        if (json_type(i.value) != JSON_STRING || json_string(i.value).len == 0 || json_string(i.value).len > 256)
-            return invalid(exchange, "sources", "must hold short texts");
+        if (json_type(i.value) != JSON_STRING)
+            return invalid(exchange, "sources", "must hold texts");
         identity->sources[identity->source_count++] = json_string(i.value);
     }
     return true;
@@ -107,13 +79,6 @@ static bool read_expires(struct http_exchange *exchange, const struct json *body
     return invalid(exchange, "expires", "must be a time such as 2026-12-31T00:00:00Z");
 }
 
-static void read_name(const struct json *body, struct identity *identity)
-{
-    if (json_member_string(body, TEXT("name"), &identity->name) && identity->name.len > 0 && identity->name.len <= 128)
-        return;
-    identity->name = identity->source_count > 0 ? identity->sources[0] : text_of(role_name(identity->role));
-}
-
 /* --- tokens --- */
 
 static err_t read_tokens(struct read_job *job, struct kv_txn *txn)
@@ -127,13 +92,8 @@ static err_t read_tokens(struct read_job *job, struct kv_txn *txn)
     json_begin_object(&json);
     json_name(&json, "value");
     json_begin_array(&json);
-    for (size_t i = 0; i < count; i++) {
-        json_begin_object(&json);
-        put_text(&json, "id", text_of(entries[i].id));
-        put_identity(&json, &entries[i].identity);
-        put_time(&json, "created", entries[i].created_ns);
-        json_end_object(&json);
-    }
+    for (size_t i = 0; i < count; i++)
+        token_entry_to_json(&entries[i], &json);
     json_end_array(&json);
     json_end_object(&json);
     return ERROR_OK;
@@ -157,7 +117,8 @@ static void token_made(struct write_call *write)
     json_begin_object(&json);
     put_text(&json, "id", text_of(call->create.id));
     put_text(&json, "token", text_of(call->create.token));
-    put_identity(&json, &call->create.identity);
+    put_text(&json, "role", text_of(role_name(call->create.identity.role)));
+    put_text(&json, "name", call->create.identity.name);
     json_end_object(&json);
     secret_wipe(call->create.token, sizeof call->create.token);
     respond_json(write->exchange, 201, &body);
@@ -167,15 +128,23 @@ void handle_tokens_post(struct http_exchange *exchange, void *context)
 {
     struct api *api = context;
     struct identity identity = { 0 };
+    struct error_info info = { 0 };
+    int64_t now_ns = clock_wall_ns(api->options.clock);
     struct identity_call *call;
     const struct json *body = require_json_body(exchange);
     if (body == NULL || !read_role(exchange, body, &identity.role) ||
-        !read_subscription(exchange, body, identity.role, &identity.subscription) ||
-        !read_sources(exchange, body, &identity) || !read_expires(exchange, body, &identity.expires_ns) ||
-        (call = new_call(exchange)) == NULL)
+        !read_subscription(exchange, body, &identity.subscription) || !read_sources(exchange, body, &identity) ||
+        !read_expires(exchange, body, &identity.expires_ns))
         return;
-    read_name(body, &identity);
-    token_create_init(&call->create, &identity, clock_wall_ns(api->options.clock));
+    if (!json_member_string(body, TEXT("name"), &identity.name))
+        identity.name = TEXT("");
+    if (identity_check(&identity, now_ns, &info) != ERROR_OK) {
+        respond_info(exchange, &info);
+        return;
+    }
+    if ((call = new_call(exchange)) == NULL)
+        return;
+    token_create_init(&call->create, &identity, now_ns);
     write_call_start(&call->write, &call->create.job, exchange, token_made);
 }
 
@@ -202,21 +171,6 @@ void handle_token_delete(struct http_exchange *exchange, void *context)
 
 /* --- users --- */
 
-static void put_user(struct json_writer *json, const struct user *user)
-{
-    json_begin_object(json);
-    put_text(json, "username", user->name);
-    put_text(json, "role", text_of(role_name(user->role)));
-    if (user->role == ROLE_TENANT) {
-        json_name(json, "subscriptionId");
-        json_put_guid(json, &user->subscription);
-    }
-    json_name(json, "disabled");
-    json_put_bool(json, user->disabled);
-    put_time(json, "created", user->created_ns);
-    json_end_object(json);
-}
-
 static err_t read_users(struct read_job *job, struct kv_txn *txn)
 {
     struct user *users;
@@ -229,7 +183,7 @@ static err_t read_users(struct read_job *job, struct kv_txn *txn)
     json_name(&json, "value");
     json_begin_array(&json);
     for (size_t i = 0; i < count; i++)
-        put_user(&json, &users[i]);
+        user_to_json(&users[i], &json);
     json_end_array(&json);
     json_end_object(&json);
     return ERROR_OK;
@@ -249,7 +203,10 @@ static err_t hash_password(struct read_job *job, struct kv_txn *txn)
 {
     (void)txn;
     struct identity_call *call = (struct identity_call *)job;
-    return user_put_init(&call->put, &call->user, call->password, job->api->options.password_iterations, &job->info);
+    bool replace = call->put.replace;
+    err_t error = user_put_init(&call->put, &call->user, call->password, job->api->options.password_iterations, &job->info);
+    call->put.replace = replace;
+    return error;
 }
 
 static void user_stored(struct write_call *write)
@@ -261,7 +218,7 @@ static void user_stored(struct write_call *write)
     }
     struct buffer body = { 0 };
     struct json_writer json = json_writer(&body);
-    put_user(&json, &call->user);
+    user_to_json(&call->user, &json);
     respond_json(write->exchange, 201, &body);
 }
 
@@ -285,7 +242,7 @@ void handle_users_post(struct http_exchange *exchange, void *context)
     struct identity_call *call;
     const struct json *body = require_json_body(exchange);
     if (body == NULL || !read_role(exchange, body, &user.role) ||
-        !read_subscription(exchange, body, user.role, &user.subscription))
+        !read_subscription(exchange, body, &user.subscription))
         return;
     if (!json_member_string(body, TEXT("username"), &user.name) ||
         !json_member_string(body, TEXT("password"), &password)) {
@@ -296,6 +253,8 @@ void handle_users_post(struct http_exchange *exchange, void *context)
         return;
     call->user = user;
     call->password = password;
+    const struct json *replace = json_member(body, TEXT("replace"));
+    call->put.replace = replace != NULL && json_type(replace) == JSON_TRUE;
     call->job.read = hash_password;
     call->job.answer = password_hashed;
     call->job.without_snapshot = true;

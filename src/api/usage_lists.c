@@ -1,9 +1,9 @@
 /* The two usage APIs: tenant UsageAggregates and operator subscriberUsageAggregates (wire-contracts.md 1 and 3).
  * Parameters are read here, rows come from usage/listing.h on a worker. */
 #include <stdio.h>
-#include <string.h>
 
 #include "api/api_internal.h"
+#include "base/encode.h"
 #include "base/instant.h"
 #include "usage/listing.h"
 #include "usage/page_token.h"
@@ -121,8 +121,8 @@ static bool read_token(struct http_exchange *exchange, struct usage_list *list)
                       "the continuationToken does not belong to this request; begin again without it");
         return false;
     }
-    _Static_assert(sizeof list->position == PAGE_POSITION_SIZE, "a position is the token's content");
-    memcpy(&list->position, position, sizeof position);
+    list->position = (struct listing_position){ get_u32be(position), get_u32be(position + 4), get_u32be(position + 8),
+                                                get_u32be(position + 12) };
     return true;
 }
 
@@ -214,7 +214,10 @@ static err_t put_next_link(struct usage_list *list)
 {
     char token[PAGE_TOKEN_TEXT_SIZE];
     uint8_t position[PAGE_POSITION_SIZE];
-    memcpy(position, &list->position, sizeof position);
+    put_u32be(position, list->position.subscription);
+    put_u32be(position + 4, list->position.period);
+    put_u32be(position + 8, list->position.meter);
+    put_u32be(position + 12, list->position.resource);
     page_token_make(store_hash_key(list->job.api->options.store), &list->scope, position, token);
     struct text link = link_with(list->job.exchange, TEXT("continuationToken"), text_of(token));
     if (link.ptr == NULL)

@@ -38,8 +38,8 @@
 
 struct block {
     struct block *older;
-    size_t used;   /* bytes of data in use, a multiple of ALIGNMENT */
-    size_t room;   /* bytes of data in all */
+    size_t used; /* bytes of data in use, a multiple of ALIGNMENT */
+    size_t room; /* bytes of data in all */
     size_t unused; /* keeps data aligned */
     _Alignas(16) char data[];
 };
@@ -111,10 +111,10 @@ struct arena *arena_new(size_t first_block_size, size_t limit_bytes)
     UNPOISON(arena, sizeof *arena);
     block->used = ARENA_ROOM;
     *arena = (struct arena){ .newest = block,
-                             .next_block_size = doubled(size),
-                             .first_block_size = size,
-                             .limit_bytes = limit_bytes,
-                             .size_bytes = size };
+        .next_block_size = doubled(size),
+        .first_block_size = size,
+        .limit_bytes = limit_bytes,
+        .size_bytes = size };
     return arena;
 }
 

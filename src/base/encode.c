@@ -79,8 +79,8 @@ static int base64_value(char c, char digit62, char digit63)
 }
 
 /* Without padding; both alphabets. */
-static bool decode_64(struct text text, char digit62, char digit63, void *out, size_t out_size,
-                      size_t *out_len)
+static bool decode_64(
+    struct text text, char digit62, char digit63, void *out, size_t out_size, size_t *out_len)
 {
     uint8_t *bytes = out;
     size_t len = text.len / 4 * 3 + (text.len % 4 * 6) / 8;

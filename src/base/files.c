@@ -19,10 +19,10 @@
 static err_t fail(struct error_info *info, const char *verb, const char *path)
 {
     int cause = errno;
-    err_t code = cause == ENOENT                       ? ERROR_NOT_FOUND
-                 : cause == EEXIST                     ? ERROR_EXISTS
+    err_t code = cause == ENOENT                      ? ERROR_NOT_FOUND
+                 : cause == EEXIST                    ? ERROR_EXISTS
                  : cause == ENOSPC || cause == EDQUOT ? ERROR_INSUFFICIENT_STORAGE
-                                                       : ERROR_IO;
+                                                      : ERROR_IO;
     return error_set(info, code, NULL, "%s %s: %s", verb, path, strerror(cause));
 }
 
@@ -35,8 +35,8 @@ static ssize_t read_some(int fd, void *out, size_t size)
     return got;
 }
 
-static err_t read_all(int fd, const char *path, size_t limit_bytes, struct buffer *out,
-                      struct error_info *info)
+static err_t read_all(
+    int fd, const char *path, size_t limit_bytes, struct buffer *out, struct error_info *info)
 {
     size_t total = 0;
     for (;;) {
@@ -51,7 +51,7 @@ static err_t read_all(int fd, const char *path, size_t limit_bytes, struct buffe
         total += (size_t)got;
         if (total > limit_bytes)
             return error_set(info, ERROR_REQUEST_TOO_LARGE, NULL, "read %s: larger than %zu bytes",
-                             path, limit_bytes);
+                path, limit_bytes);
         out->end += (size_t)got;
     }
 }
@@ -129,7 +129,8 @@ static bool write_new(const char *path, struct text content, unsigned mode)
     return written && closed;
 }
 
-err_t file_write_durable(const char *path, struct text content, unsigned mode, struct error_info *info)
+err_t file_write_durable(
+    const char *path, struct text content, unsigned mode, struct error_info *info)
 {
     char temporary[PATH_MAX];
     uint8_t random[8];
@@ -203,10 +204,9 @@ err_t file_lock(const char *path, int *out_fd, struct error_info *info)
         *out_fd = fd;
         return ERROR_OK;
     }
-    err_t error = errno == EWOULDBLOCK
-                      ? error_set(info, ERROR_STORE_IN_USE, NULL, "%s: %s", path,
-                                  error_text(ERROR_STORE_IN_USE))
-                      : fail(info, "lock", path);
+    err_t error = errno == EWOULDBLOCK ? error_set(info, ERROR_STORE_IN_USE, NULL, "%s: %s", path,
+                                             error_text(ERROR_STORE_IN_USE))
+                                       : fail(info, "lock", path);
     (void)close(fd);
     return error;
 }

@@ -8,7 +8,8 @@ enum { SPLIT_START, SPLIT_FIRST, SPLIT_MORE, SPLIT_DONE };
 
 struct json_splitter json_split(struct text text)
 {
-    return (struct json_splitter){ .rest = text_trim(text), .error = ERROR_OK, .state = SPLIT_START };
+    return (
+        struct json_splitter){ .rest = text_trim(text), .error = ERROR_OK, .state = SPLIT_START };
 }
 
 static bool fail(struct json_splitter *s)
@@ -26,8 +27,8 @@ static void skip(struct json_splitter *s, size_t size)
 
 static void skip_blanks(struct json_splitter *s)
 {
-    while (s->rest.len > 0 && (*s->rest.ptr == ' ' || *s->rest.ptr == '\n' || *s->rest.ptr == '\r' ||
-                               *s->rest.ptr == '\t'))
+    while (s->rest.len > 0 && (*s->rest.ptr == ' ' || *s->rest.ptr == '\n' ||
+                                  *s->rest.ptr == '\r' || *s->rest.ptr == '\t'))
         skip(s, 1);
 }
 
@@ -44,7 +45,7 @@ static size_t string_end(struct text text, size_t at)
         uint64_t word;
         if (text.len - at >= sizeof word) {
             memcpy(&word, text.ptr + at, sizeof word);
-            if (zero_bytes(word ^ UINT64_C(0x2222222222222222)) == 0 &&  /* '"' */
+            if (zero_bytes(word ^ UINT64_C(0x2222222222222222)) == 0 && /* '"' */
                 zero_bytes(word ^ UINT64_C(0x5C5C5C5C5C5C5C5C)) == 0) { /* '\\' */
                 at += sizeof word;
                 continue;
@@ -66,8 +67,12 @@ static size_t string_end(struct text text, size_t at)
 /* Bytes that matter between strings. */
 enum { PLAIN, QUOTE, OPEN_OBJECT, OPEN_ARRAY, CLOSE_OBJECT, CLOSE_ARRAY, COMMA };
 static const unsigned char byte_class[256] = {
-    ['"'] = QUOTE,        ['{'] = OPEN_OBJECT, ['['] = OPEN_ARRAY,
-    ['}'] = CLOSE_OBJECT, [']'] = CLOSE_ARRAY, [','] = COMMA,
+    ['"'] = QUOTE,
+    ['{'] = OPEN_OBJECT,
+    ['['] = OPEN_ARRAY,
+    ['}'] = CLOSE_OBJECT,
+    [']'] = CLOSE_ARRAY,
+    [','] = COMMA,
 };
 
 /* The length of the element at the start of text: up to the comma or bracket that ends it, which is not

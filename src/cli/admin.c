@@ -82,6 +82,14 @@ struct text admin_member(const struct json *object, struct text name)
     return json_member_string(object, name, &text) ? text : TEXT("?");
 }
 
+struct text admin_time(struct admin *admin, struct text instant)
+{
+    if (instant.len < 20 || instant.ptr[10] != 'T')
+        return instant;
+    struct text shown = arena_format(admin->arena, "%.10s %.8s", instant.ptr, instant.ptr + 11);
+    return shown.ptr != NULL ? shown : instant;
+}
+
 /* Path and query of a link, which may be absolute. */
 static struct text target_of(struct text link)
 {

@@ -43,3 +43,5 @@ MUST_CHECK err_t admin_fetch_list(struct admin *admin, const char *target, struc
 int admin_fail(err_t error, const struct error_info *info);
 /* "?" where a member is missing. */
 struct text admin_member(const struct json *object, struct text name);
+/* An instant for a table: its date and time down to the second, "2026-01-31 13:00:00". */
+struct text admin_time(struct admin *admin, struct text instant);

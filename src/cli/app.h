@@ -82,6 +82,6 @@ struct server *app_server(struct app *app);
 const struct guid *app_operator_subscription(const struct app *app);
 /* "https://127.0.0.1:41231": where this process can be reached from this machine; from 'started' on. */
 struct text app_url(const struct app *app);
-/* The certificate file as an absolute path, and what stands in it; from 'prepare' on. */
+/* The certificate file as an absolute path, and what stands in it; from 'prepare' on, until the next reload. */
 struct text app_ca_file(const struct app *app);
 struct text app_ca_pem(const struct app *app);

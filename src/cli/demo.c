@@ -42,8 +42,9 @@ static const struct command demo_command = {
 };
 
 struct demo {
-    char folder[PATH_SIZE_MAX], accounts_path[PATH_SIZE_MAX + 16];
-    bool resumed; /* the folder was there */
+    char folder[PATH_SIZE_MAX], accounts_path[PATH_SIZE_MAX + 16], store_path[PATH_SIZE_MAX + 16];
+    bool existed; /* the folder held a store before */
+    bool resumed; /* ... and it was a finished demo's */
     int64_t start_ns;
     bool empty;
     struct arena *arena;
@@ -102,7 +103,8 @@ static int parse_folder(const struct flags *flags, struct demo *demo)
     int length = given != NULL ? snprintf(demo->folder, PATH_SIZE_MAX, "%s", given) : default_folder(demo->folder);
     if (length <= 0 || length >= PATH_SIZE_MAX)
         return flags_wrong(flags, "--data-dir is empty or too long");
-    snprintf(demo->accounts_path, sizeof demo->accounts_path, "%s/demo.json", demo->folder);
+    (void)snprintf(demo->accounts_path, sizeof demo->accounts_path, "%s/demo.json", demo->folder);
+    (void)snprintf(demo->store_path, sizeof demo->store_path, "%s/data.mdb", demo->folder);
     return -1;
 }
 
@@ -120,6 +122,7 @@ static err_t begin(struct demo *demo, const struct flags *flags, int64_t speed, 
     if (error != ERROR_OK && error != ERROR_NOT_FOUND)
         return error;
     demo->resumed = error == ERROR_OK;
+    demo->existed = file_exists(demo->store_path);
     demo->empty = flags_has(flags, "--empty");
     if (demo->resumed) {
         demo->start_ns = demo->accounts.start_ns;
@@ -165,7 +168,7 @@ static err_t write_position(struct demo *demo, struct error_info *info)
 static err_t write_history(struct demo *demo, struct error_info *info)
 {
     struct demo_history_counts counts;
-    err_t error = demo_history_write(app_store(demo->app), &demo->stamp, &counts, info);
+    err_t error = demo_history_write(app_store(demo->app), &demo->stamp, DEMO_HISTORY_HOURS, &counts, info);
     if (error == ERROR_OK)
         log_info("demo", "history written", LOG_INT("accepted", counts.accepted), LOG_INT("duplicate", counts.duplicate),
                  LOG_INT("conflict", counts.conflict), LOG_INT("rejected", counts.rejected));
@@ -194,7 +197,7 @@ static err_t prepare(struct app *app, void *context, struct error_info *info)
     err_t error = read_position(demo, &state, &found, info);
     if (error != ERROR_OK)
         return error;
-    if (!found && (demo->resumed || state.last_sequence > 0))
+    if (!found && demo->existed)
         return error_set(info, ERROR_EXISTS, NULL, "%s holds a store that is not a demo's; use another --data-dir",
                          demo->folder);
     if (!demo->resumed)
@@ -209,7 +212,7 @@ static err_t prepare(struct app *app, void *context, struct error_info *info)
 static void print_banner(const struct demo *demo)
 {
     char now[INSTANT_TEXT_SIZE];
-    instant_print(demo_clock_now(&demo->clock), now);
+    instant_print(demo_clock_now(&demo->clock) / NS_PER_SECOND * NS_PER_SECOND, now);
     struct text url = app_url(demo->app), ca = app_ca_file(demo->app);
     printf("Stampmeter demo: %.*s\n", TEXT_ARGS(url));
     printf("  operator   %.*s, password %.*s (this demo only)\n", TEXT_ARGS(demo->accounts.operator_login.username),

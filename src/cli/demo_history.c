@@ -193,10 +193,10 @@ static void tell_progress(int64_t done_hours, int64_t all_hours)
                 (long long)(all_hours / HOURS_PER_DAY), done_hours < all_hours ? "" : "\n");
 }
 
-static err_t write_all(struct history *history)
+static err_t write_all(struct history *history, int64_t hours)
 {
     /* What is reported in the start hour itself is live already. */
-    int64_t first = history->stamp->start_hour - DEMO_HISTORY_HOURS, end = history->stamp->start_hour;
+    int64_t first = history->stamp->start_hour - hours, end = history->stamp->start_hour;
     size_t turn = 0;
     err_t error = ERROR_OK;
     for (int64_t hour = first; hour < end && error == ERROR_OK; hour += CHUNK_HOURS) {
@@ -213,15 +213,15 @@ static err_t write_all(struct history *history)
     return error;
 }
 
-err_t demo_history_write(struct store *store, const struct demo_stamp *stamp, struct demo_history_counts *counts,
-                         struct error_info *info)
+err_t demo_history_write(struct store *store, const struct demo_stamp *stamp, int64_t hours,
+                         struct demo_history_counts *counts, struct error_info *info)
 {
     struct history history = { .store = store, .stamp = stamp, .counts = counts };
     *counts = (struct demo_history_counts){ 0 };
     history.chunks[0].history = history.chunks[1].history = &history;
     pthread_mutex_init(&history.mutex, NULL);
     pthread_cond_init(&history.done, NULL);
-    err_t error = write_all(&history);
+    err_t error = write_all(&history, hours);
     pthread_cond_destroy(&history.done);
     pthread_mutex_destroy(&history.mutex);
     return error == ERROR_OK ? ERROR_OK

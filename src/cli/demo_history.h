@@ -15,8 +15,9 @@ struct demo_history_counts {
     uint64_t accepted, duplicate, conflict, rejected;
 };
 
-/* Blocks for some seconds; tells its progress on a terminal. Writing it again changes nothing. */
-MUST_CHECK err_t demo_history_write(struct store *store, const struct demo_stamp *stamp,
+/* The last 'hours' (at most DEMO_HISTORY_HOURS) before the start. Blocks for some
+ * seconds; tells its progress on a terminal. Writing it again changes nothing. */
+MUST_CHECK err_t demo_history_write(struct store *store, const struct demo_stamp *stamp, int64_t hours,
                                     struct demo_history_counts *counts, struct error_info *info);
 
 /* How far the demo has come. */

@@ -20,10 +20,11 @@ static const struct flag import_flags[] = {
     { "--format", "FORMAT", "ndjson, json, csv or arm (saved answers of the operator's usage API). Default: guessed.", 0, false },
     { "--history", NULL, "The records carry their reportedTime, which lies before the store's first live hour.", 0, false },
     { "--reported-start", "TIME", "For saved answers that do not say which reported time they were asked for.", 0, false },
-    { "--data-dir", "DIR", "Data directory of a stopped server. Default: the configured one.", 0, false },
-    { "--url", "URL", "Address of a running server instead, such as https://127.0.0.1:8443.", 0, false },
-    { "--ca", "FILE", "Certificate to trust, with --url.", 0, false },
-    { "--token-file", "FILE", "Token of a producer, or of an operator with --history; with --url.", 0, false },
+    FLAG_OPTION(OPTION_STORE_DATA_DIR, "DIR"),
+    { "--config", "FILE", "The server's configuration, for its data directory and limits.", 0, false },
+    { "--url", "URL", "Send to a running server instead of writing into the data directory of a stopped one.", 0, false },
+    { "--ca", "FILE", "With --url: the certificates to trust, as PEM. Default: the machine's.", 0, false },
+    { "--token-file", "FILE", "With --url: a file with a producer's token, or, for history, an operator's.", 0, false },
     { "--json", NULL, "Prints the result as JSON.", 0, false },
 };
 static const struct command import_command = {
@@ -185,6 +186,7 @@ static int read_flags(const struct flags *flags, struct import_reader_options *r
     *reader = (struct import_reader_options){ .path = flags->arguments[0], .reported_start_ns = -1 };
     reader->history = target->history = flags_has(flags, "--history");
     target->data_dir = flags_value(flags, "--data-dir");
+    target->config_file = flags_value(flags, "--config");
     target->url = flags_value(flags, "--url");
     target->ca_file = flags_value(flags, "--ca");
     target->token_file = flags_value(flags, "--token-file");
@@ -192,17 +194,17 @@ static int read_flags(const struct flags *flags, struct import_reader_options *r
         return flags_wrong(flags, "--format is ndjson, json, csv or arm, not '%s'", format);
     if (start != NULL && (instant_parse(text_of(start), &reader->reported_start_ns) != ERROR_OK || reader->reported_start_ns < 0))
         return flags_wrong(flags, "--reported-start takes a time such as 2019-12-10T19:00:00Z, not '%s'", start);
-    if (target->url != NULL && target->data_dir != NULL)
-        return flags_wrong(flags, "--url and --data-dir exclude each other");
-    if (target->url != NULL && (target->ca_file == NULL || target->token_file == NULL))
-        return flags_wrong(flags, "--url needs --ca and --token-file");
+    if (target->url != NULL && (target->data_dir != NULL || target->config_file != NULL))
+        return flags_wrong(flags, "--url excludes --data-dir and --config");
+    if (target->url != NULL && target->token_file == NULL)
+        return flags_wrong(flags, "--url needs --token-file");
     if (target->url == NULL && (target->ca_file != NULL || target->token_file != NULL))
         return flags_wrong(flags, "--ca and --token-file go with --url");
     return -1;
 }
 
 /* What a failure means for the exit code: wrong usage, a file that is not what it should be, or anything else. */
-static int code_of(err_t error, const struct error_info *info)
+static enum cli_exit code_of(err_t error, const struct error_info *info)
 {
     if (error == ERROR_INVALID_PROPERTY && strcmp(info->target, "reportedStartTime") == 0)
         return CLI_USAGE;
@@ -211,8 +213,11 @@ static int code_of(err_t error, const struct error_info *info)
 
 static int complain(err_t error, const struct error_info *info)
 {
-    int code = code_of(error, info);
-    return code == CLI_CANNOT_RUN ? cli_cannot_run(info) : cli_fail((enum cli_exit)code, "%s", info->message);
+    enum cli_exit code = code_of(error, info);
+    if (code == CLI_CANNOT_RUN)
+        return cli_cannot_run(info);
+    (void)cli_fail(CLI_FOUND, "%s", info->message);
+    return (int)code;
 }
 
 static int run(const struct import_reader_options *options, struct import_target *target, bool as_json)

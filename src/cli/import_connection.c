@@ -117,9 +117,12 @@ err_t import_connection_refusal(const struct client_response *response, struct e
         (void)json_member_string(problem, TEXT("code"), &code);
         (void)json_member_string(problem, TEXT("message"), &message);
     }
-    err_t error = response->status == 429 || response->status == 503 ? ERROR_SERVICE_UNAVAILABLE : ERROR_INTERNAL;
-    error_set(info, error, NULL, "the server answered %d %.*s: %.*s", response->status, code.len > 60 ? 60 : (int)code.len,
-              code.ptr, message.len > 200 ? 200 : (int)message.len, message.ptr);
+    err_t error = response->status == 429 || response->status == 503   ? ERROR_SERVICE_UNAVAILABLE
+                  : response->status == 401 || response->status == 403 ? ERROR_AUTHORIZATION_FAILED
+                                                                       : ERROR_INTERNAL;
+    error_set(info, error, NULL, "the server answered %d %.*s: %.*s%s", response->status,
+              code.len > 60 ? 60 : (int)code.len, code.ptr, message.len > 180 ? 180 : (int)message.len, message.ptr,
+              error == ERROR_AUTHORIZATION_FAILED ? "; check --token-file" : "");
     arena_free(arena);
     return error;
 }

@@ -116,13 +116,16 @@ static void try_again(struct import_https *import, err_t error, uint32_t delay_m
     if (import->trouble_since_ns == 0) {
         import->trouble_since_ns = now_ns;
         import->backoff_ms = BACKOFF_MS_MIN;
-        fprintf(stderr, "stampmeter: %s; trying again\n", import->info->message);
+        fprintf(stderr, "stampmeter: %s; will try again\n", import->info->message);
     }
-    if (now_ns - import->trouble_since_ns > (import->answered ? RETRY_NS_MAX : FIRST_CONTACT_NS_MAX)) {
+    if (delay_ms == 0)
+        delay_ms = import->backoff_ms;
+    int64_t patience_ns = import->answered ? RETRY_NS_MAX : FIRST_CONTACT_NS_MAX;
+    if (now_ns + delay_ms * NS_PER_MS - import->trouble_since_ns > patience_ns) {
         end(import, error);
         return;
     }
-    loop_timer_start(import->timer, delay_ms > 0 ? delay_ms : import->backoff_ms);
+    loop_timer_start(import->timer, delay_ms);
     if (import->backoff_ms < BACKOFF_MS_MAX)
         import->backoff_ms *= 2;
 }
@@ -131,7 +134,7 @@ static void on_answer(void *context, const struct client_response *response)
 {
     struct import_https *import = context;
     if (response->error != ERROR_OK) {
-        error_set(import->info, response->error, NULL, "%.80s: %.160s", import->target->url,
+        error_set(import->info, response->error, NULL, "%.80s: %.160s; check --url and --ca, and that the server runs", import->target->url,
                   response->info.message[0] != '\0' ? response->info.message : error_text(response->error));
         if (response->error == ERROR_TLS)
             end(import, response->error); /* a certificate does not get better */
@@ -160,18 +163,21 @@ static void on_answer(void *context, const struct client_response *response)
 
 /* --- sending --- */
 
-/* A record per line: one that spans lines is put on one. */
-static err_t add_line(struct import_https *import, struct text record)
+/* A record per line: one that spans lines is put on one. What is not JSON is rejected here then. */
+static err_t add_line(struct import_https *import, struct import_item *item)
 {
+    struct text record = item->record;
     if (memchr(record.ptr, '\n', record.len) != NULL || memchr(record.ptr, '\r', record.len) != NULL) {
         const struct json *value;
-        err_t error = json_parse(import->batch.arena, record, &value, NULL);
+        err_t error = json_parse(import->batch.arena, record, &value, &item->info);
         if (error == ERROR_NO_MEMORY)
             return error;
-        if (error == ERROR_OK)
-            record = json_minify(import->batch.arena, value);
-        else
-            record = TEXT("{}"); /* broken JSON may hold anything: the server rejects this in its place */
+        if (error != ERROR_OK) {
+            item->info.code = ERROR_INVALID_PROPERTY;
+            item->record = TEXT_NONE;
+            return ERROR_OK;
+        }
+        record = json_minify(import->batch.arena, value);
         if (record.ptr == NULL)
             return ERROR_NO_MEMORY;
     }
@@ -186,7 +192,7 @@ static err_t write_body(struct import_https *import)
     for (size_t i = 0; i < import->batch.count; i++) {
         if (import->batch.items[i].record.ptr == NULL)
             continue;
-        err_t error = add_line(import, import->batch.items[i].record);
+        err_t error = add_line(import, &import->batch.items[i]);
         if (error != ERROR_OK)
             return error;
     }

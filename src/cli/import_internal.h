@@ -50,7 +50,7 @@ struct import_target {
     struct import_reader *reader;
     struct import_totals *totals;
     bool history;
-    const char *data_dir;          /* NULL: the configured one, unless url is given */
+    const char *data_dir, *config_file; /* NULL: as configured */
     const char *url, *ca_file, *token_file;
 };
 /* Both return when the file is through or something ended it before (*info says what; the totals stay true). */

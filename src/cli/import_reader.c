@@ -248,7 +248,7 @@ static err_t next_line(struct import_reader *reader, struct text *line, bool *to
     for (;;) {
         struct text input = buffer_text(&reader->input);
         const char *end = input.len > 0 ? memchr(input.ptr, '\n', input.len) : NULL;
-        if (end != NULL || (reader->at_end && input.len > 0)) {
+        if (end != NULL || (reader->at_end && (input.len > 0 || reader->skipping))) {
             size_t length = end != NULL ? (size_t)(end - input.ptr) : input.len;
             *line = (struct text){ input.ptr, length };
             buffer_consume(&reader->input, end != NULL ? length + 1 : length);

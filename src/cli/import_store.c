@@ -22,7 +22,7 @@ struct import_store {
 
 static err_t open_store(struct import_store *import, struct error_info *info)
 {
-    struct options_source source = { .environment = environ };
+    struct options_source source = { .file_path = import->target->config_file, .environment = environ };
     struct config config;
     if (import->target->data_dir != NULL)
         options_set(&source, OPTION_STORE_DATA_DIR, import->target->data_dir);

@@ -201,13 +201,14 @@ static err_t list_local(struct admin *admin, struct json_writer *array, struct e
     return ERROR_OK;
 }
 
-static void print_row(const struct json *entry)
+static void print_row(struct admin *admin, const struct json *entry)
 {
     struct text expires = TEXT("never"), subscription, name = admin_member(entry, TEXT("name"));
     struct text id = admin_member(entry, TEXT("id")), role = admin_member(entry, TEXT("role"));
-    struct text created = admin_member(entry, TEXT("created"));
-    (void)json_member_string(entry, TEXT("expires"), &expires);
-    printf("%-16.*s  %-8.*s  %-24.*s  %-20.*s  %-20.*s ", TEXT_ARGS(id), TEXT_ARGS(role), TEXT_ARGS(name),
+    struct text created = admin_time(admin, admin_member(entry, TEXT("created")));
+    if (json_member_string(entry, TEXT("expires"), &expires))
+        expires = admin_time(admin, expires);
+    printf("%-16.*s  %-8.*s  %-24.*s  %-19.*s  %-19.*s ", TEXT_ARGS(id), TEXT_ARGS(role), TEXT_ARGS(name),
            TEXT_ARGS(created), TEXT_ARGS(expires));
     if (json_member_string(entry, TEXT("subscriptionId"), &subscription))
         printf(" %.*s", TEXT_ARGS(subscription));
@@ -240,14 +241,14 @@ static int print_list(struct admin *admin, struct text array)
     json_name(&json, "value");
     json_begin_array(&json);
     if (!as_json)
-        printf("%-16s  %-8s  %-24s  %-20s  %-20s  %s\n", "ID", "ROLE", "NAME", "CREATED", "EXPIRES", "FOR");
+        printf("%-16s  %-8s  %-24s  %-19s  %-19s  %s\n", "ID", "ROLE", "NAME", "CREATED (UTC)", "EXPIRES (UTC)", "FOR");
     for (struct json_iterator i = json_iterate(entries); json_next(&i);) {
         if (is_session(i.value))
             continue;
         if (as_json)
             json_put_raw(&json, json_minify(admin->arena, i.value));
         else
-            print_row(i.value);
+            print_row(admin, i.value);
     }
     json_end_array(&json);
     json_end_object(&json);

@@ -213,14 +213,15 @@ static err_t list_local(struct admin *admin, struct json_writer *array, struct e
     return ERROR_OK;
 }
 
-static void print_row(const struct json *entry)
+static void print_row(struct admin *admin, const struct json *entry)
 {
     const struct json *disabled = json_member(entry, TEXT("disabled"));
     bool is_disabled = disabled != NULL && json_type(disabled) == JSON_TRUE;
     struct text subscription = TEXT(""), name = admin_member(entry, TEXT("username"));
     struct text role = admin_member(entry, TEXT("role")), created = admin_member(entry, TEXT("created"));
+    created = admin_time(admin, created);
     (void)json_member_string(entry, TEXT("subscriptionId"), &subscription);
-    printf("%-24.*s  %-8.*s  %-8s  %-30.*s  %.*s\n", TEXT_ARGS(name), TEXT_ARGS(role),
+    printf("%-24.*s  %-8.*s  %-8s  %-19.*s  %.*s\n", TEXT_ARGS(name), TEXT_ARGS(role),
            is_disabled ? "disabled" : "enabled", TEXT_ARGS(created), TEXT_ARGS(subscription));
 }
 
@@ -234,9 +235,9 @@ static int print_list(struct admin *admin, struct text array)
     }
     if (json_parse(admin->arena, array, &entries, &info) != ERROR_OK)
         return cli_cannot_run(&info);
-    printf("%-24s  %-8s  %-8s  %-30s  %s\n", "NAME", "ROLE", "STATE", "CREATED", "SUBSCRIPTION");
+    printf("%-24s  %-8s  %-8s  %-19s  %s\n", "NAME", "ROLE", "STATE", "CREATED (UTC)", "SUBSCRIPTION");
     for (struct json_iterator i = json_iterate(entries); json_next(&i);)
-        print_row(i.value);
+        print_row(admin, i.value);
     return cli_finish(stdout, CLI_DONE);
 }
 

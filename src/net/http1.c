@@ -23,12 +23,15 @@ struct http1 {
     struct http1_head head;
     struct http1_fields fields; /* its bytes begin with the target */
     size_t target_len;
-    size_t raw_bytes, extension_bytes, blank_bytes, protocol_len;
+    size_t extension_bytes, blank_bytes, protocol_len;
+    size_t raw_bytes;       /* of the head, before the current feed */
+    const char *feed_start; /* where that stands; valid during http1_feed */
+    size_t token_end;       /* of the request line, counted like raw_bytes */
     struct buffer body;
     size_t body_bytes_max;
     char seen[METHOD_BYTES_SEEN]; /* first bytes of the request, to tell an unknown method from junk */
     size_t seen_len;
-    bool began, head_complete, message_complete;
+    bool began, method_unknown, head_complete, message_complete;
     err_t error;
     const char *message;
 };
@@ -46,10 +49,29 @@ static struct http1 *of(const llhttp_t *llhttp) { return llhttp->data; }
 
 /* --- callbacks: fragments are appended and counted --- */
 
+/* The parts of the request line stand one blank apart: the library also takes more, other parsers don't. */
+static bool follows_one_blank(const struct http1 *p, const char *at)
+{
+    return p->raw_bytes + (size_t)(at - p->feed_start) == p->token_end + 1;
+}
+
+static void mark_token_end(struct http1 *p, const char *end)
+{
+    p->token_end = p->raw_bytes + (size_t)(end - p->feed_start);
+}
+
+static int on_method(llhttp_t *llhttp, const char *at, size_t len)
+{
+    mark_token_end(of(llhttp), at + len);
+    return 0;
+}
+
 static int on_protocol(llhttp_t *llhttp, const char *at, size_t len)
 {
     /* The library also knows RTSP and ICE. */
     struct http1 *p = of(llhttp);
+    if (p->protocol_len == 0 && !follows_one_blank(p, at))
+        return fail(p, ERROR_BAD_REQUEST, "more than one blank in the request line");
     if (p->protocol_len + len > 4 || memcmp(&"HTTP"[p->protocol_len], at, len) != 0)
         return fail(p, ERROR_BAD_REQUEST, "the protocol is not HTTP");
     p->protocol_len += len;
@@ -61,9 +83,25 @@ static int on_url(llhttp_t *llhttp, const char *at, size_t len)
     struct http1 *p = of(llhttp);
     if (p->target_len + len > HTTP_TARGET_BYTES_MAX)
         return fail(p, ERROR_URI_TOO_LONG, NULL);
+    if (p->target_len == 0 && !follows_one_blank(p, at))
+        return fail(p, ERROR_BAD_REQUEST, "more than one blank in the request line");
+    mark_token_end(p, at + len);
     p->target_len += len;
     buffer_append(&p->fields.bytes, at, len);
     return 0;
+}
+
+static int fail_without_version(struct http1 *p)
+{
+    return fail(p, ERROR_BAD_REQUEST, "the request line has no version");
+}
+
+static int on_url_complete(llhttp_t *llhttp)
+{
+    if (llhttp->http_major != 0 || llhttp->http_minor != 9)
+        return 0; /* the version is not known yet */
+    (void)fail_without_version(of(llhttp));
+    return -1;
 }
 
 static int on_header_field(llhttp_t *llhttp, const char *at, size_t len)
@@ -276,8 +314,10 @@ static int on_headers_complete(llhttp_t *llhttp)
 }
 
 static const llhttp_settings_t SETTINGS = {
+    .on_method = on_method,
     .on_protocol = on_protocol,
     .on_url = on_url,
+    .on_url_complete = on_url_complete,
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_value_complete,
@@ -320,43 +360,54 @@ void http1_next(struct http1 *p)
         buffer_free(&p->body);
     else
         buffer_clear(&p->body);
-    p->target_len = p->raw_bytes = p->extension_bytes = p->blank_bytes = p->protocol_len = 0;
+    p->target_len = p->extension_bytes = p->blank_bytes = p->protocol_len = 0;
+    p->raw_bytes = p->token_end = 0;
     p->seen_len = 0;
-    p->began = p->head_complete = p->message_complete = false;
+    p->began = p->method_unknown = p->head_complete = p->message_complete = false;
     p->error = ERROR_OK;
     p->message = NULL;
 }
 
 /* The library refuses an unknown method at its first odd character. A token is a method that is not served
- * (501), anything else is not HTTP (400). */
-static bool begins_with_token(const struct http1 *p)
+ * (501), anything else is not HTTP (400). False: the bytes seen so far don't tell. */
+static bool classify_method(struct http1 *p)
 {
     for (size_t i = 0; i < p->seen_len; i++) {
         char c = p->seen[i];
-        if (c == ' ')
-            return i > 0;
         bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-        if (!token)
-            return false;
+        if (token)
+            continue;
+        if (c == ' ' && i > 0)
+            break;
+        (void)fail(p, ERROR_BAD_REQUEST, NULL);
+        return true;
     }
-    return p->seen_len > 0;
+    if (p->seen_len < METHOD_BYTES_SEEN && (p->seen_len == 0 || memchr(p->seen, ' ', p->seen_len) == NULL))
+        return false;
+    (void)fail(p, ERROR_NOT_IMPLEMENTED, "this method is not known");
+    return true;
 }
 
 static void classify(struct http1 *p, llhttp_errno_t code)
 {
-    const char *reason = llhttp_get_error_reason(&p->llhttp);
+    const char *reason = llhttp_get_error_reason(&p->llhttp); /* a literal */
+    bool version_known = p->llhttp.http_major == 1 && p->llhttp.http_minor <= 1;
+    enum http1_method method;
     switch ((int)code) {
-    case HPE_INVALID_METHOD:
-        if (begins_with_token(p))
+    case HPE_INVALID_METHOD: p->method_unknown = true; break;
+    case HPE_INVALID_VERSION: /* or what follows it */
+        (void)fail(p, version_known ? ERROR_BAD_REQUEST : ERROR_HTTP_VERSION, reason);
+        break;
+    case HPE_INVALID_CONSTANT: /* the methods of RTSP fail here */
+        if (p->protocol_len == 4 && !method_known(p->llhttp.method, &method))
             (void)fail(p, ERROR_NOT_IMPLEMENTED, "this method is not known");
         else
-            (void)fail(p, ERROR_BAD_REQUEST, NULL);
+            (void)fail(p, ERROR_BAD_REQUEST, reason);
         break;
-    case HPE_INVALID_VERSION:
     case HPE_PAUSED_H2_UPGRADE: (void)fail(p, ERROR_HTTP_VERSION, NULL); break;
     case HPE_PAUSED_UPGRADE: (void)fail(p, ERROR_BAD_REQUEST, "there is no other protocol to upgrade to"); break;
-    default: (void)fail(p, ERROR_BAD_REQUEST, reason); break; /* the reasons are literals */
+    default: (void)fail(p, ERROR_BAD_REQUEST, reason); break;
     }
 }
 
@@ -388,13 +439,18 @@ enum http1_event http1_feed(struct http1 *p, const char *bytes, size_t size, siz
     for (size_t i = skipped; i < size && p->seen_len < METHOD_BYTES_SEEN && in_head; i++)
         p->seen[p->seen_len++] = bytes[i];
 
-    llhttp_errno_t code = llhttp_execute(&p->llhttp, bytes + skipped, size - skipped);
     *consumed = size;
+    if (p->method_unknown)
+        return classify_method(p) ? HTTP1_ERROR : HTTP1_MORE;
+    p->feed_start = bytes + skipped;
+    llhttp_errno_t code = llhttp_execute(&p->llhttp, p->feed_start, size - skipped);
     if (code == HPE_PAUSED) {
         *consumed = (size_t)(llhttp_get_error_pos(&p->llhttp) - bytes);
         llhttp_resume(&p->llhttp);
     } else if (code != HPE_OK) {
         classify(p, code);
+        if (p->method_unknown && !classify_method(p))
+            return HTTP1_MORE;
         if (!p->head_complete && !p->fields.bytes.failed) /* for the log */
             p->head.target = (struct text){ buffer_text(&p->fields.bytes).ptr, p->target_len };
         return HTTP1_ERROR;
@@ -405,6 +461,11 @@ enum http1_event http1_feed(struct http1 *p, const char *bytes, size_t size, siz
             (void)fail(p, ERROR_HEADERS_TOO_LARGE, NULL);
             return HTTP1_ERROR;
         }
+    }
+    /* HTTP/0.9 sends nothing more, and the library would wait for a byte to be sure. */
+    if (code == HPE_OK && in_head && p->target_len > 0 && p->protocol_len == 0 && bytes[size - 1] == '\n') {
+        (void)fail_without_version(p);
+        return HTTP1_ERROR;
     }
     if (code == HPE_OK)
         return HTTP1_MORE;

@@ -59,7 +59,7 @@ struct store_write; /* the transaction a job runs in: store/write.h */
 struct store_job {
     err_t (*run)(struct store_write *write, struct store_job *job);
     void (*done)(struct store_job *job);
-    size_t weight; /* records it may write, for bounds; 1 for small things */
+    size_t weight; /* rows it may write, for bounds; 1 for small things */
     err_t error;
     struct store_job *next; /* private */
 };
@@ -83,7 +83,8 @@ MUST_CHECK err_t store_read_state(struct kv_txn *txn, struct store_state *state)
 
 /* --- time --- */
 
-/* Wall clock, but never before a reported time already given out. Any thread. */
+/* Wall clock, but never before a reported time already given out nor before the end of a window that somebody was
+ * told is complete. Any thread. */
 int64_t store_now_ns(struct store *store);
 
 /* A reader that waits until no commit can still report before a given time. */
@@ -103,7 +104,7 @@ struct store_counters {
     uint64_t commits, commit_failures, jobs, queued_weight, queued_jobs;
     int64_t last_commit_duration_ns;
     int64_t clock_went_back_count;
-    bool degraded; /* the last commit failed for lack of space */
+    bool degraded; /* a commit failed for lack of space and none has gone through since */
 };
 struct store_counters store_counters(struct store *store);
 MUST_CHECK err_t store_stats(struct store *store, struct kv_stats *out);

@@ -94,6 +94,10 @@ bool writer_settled(struct writer *writer, int64_t end_ns, struct store_waiter *
 {
     pthread_mutex_lock(&writer->mutex);
     bool settled = writer->inflight_ns >= end_ns;
+    /* Whoever asks will take the window for complete, so nothing may be reported in it later, not even when the
+     * clock is set back. */
+    if (end_ns > writer->reported_ns && end_ns <= later_of_clock_and_reported(writer))
+        writer->reported_ns = end_ns;
     if (!settled) {
         waiter->end_ns = end_ns;
         waiter->next = writer->waiters;
@@ -178,8 +182,10 @@ static void count_commit(struct writer *writer, err_t error, int64_t duration_ns
 {
     pthread_mutex_lock(&writer->mutex);
     bool was_degraded = writer->counters.degraded;
-    writer->counters.degraded = error == ERROR_INSUFFICIENT_STORAGE;
+    if (error == ERROR_INSUFFICIENT_STORAGE)
+        writer->counters.degraded = true;
     if (error == ERROR_OK) {
+        writer->counters.degraded = false;
         writer->counters.commits++;
         writer->counters.last_commit_duration_ns = duration_ns;
     } else {

@@ -80,6 +80,8 @@ static err_t check_duplicates(struct reading *r, const struct json *value)
     struct text name;
     if (!json_has_duplicate_member(r->arena, value, &name))
         return ERROR_OK;
+    if (name.ptr == NULL)
+        return ERROR_NO_MEMORY;
     return error_set(r->info, ERROR_INVALID_PROPERTY, NULL, "member '%.*s' is given twice",
                      (int)(name.len < 64 ? name.len : 64), name.ptr);
 }
@@ -92,6 +94,15 @@ static bool has_control_character(struct text text)
     return false;
 }
 
+static err_t check_text(struct reading *r, enum member member, size_t size_max, bool required, struct text text)
+{
+    if (required && text.len == 0)
+        return invalid(r, member, "must not be empty");
+    if (text.len > size_max)
+        return invalid(r, member, "is too long");
+    return has_control_character(text) ? invalid(r, member, "must not contain control characters") : ERROR_OK;
+}
+
 /* A text with bounds; an absent optional one is empty. */
 static err_t read_text(struct reading *r, enum member member, size_t size_max, bool required, struct text *out)
 {
@@ -102,27 +113,26 @@ static err_t read_text(struct reading *r, enum member member, size_t size_max, b
     if (json_type(value) != JSON_STRING)
         return invalid(r, member, "must be a string");
     *out = json_string(value);
-    if (required && out->len == 0)
-        return invalid(r, member, "must not be empty");
-    if (out->len > size_max)
-        return invalid(r, member, "is too long");
-    return has_control_character(*out) ? invalid(r, member, "must not contain control characters") : ERROR_OK;
+    return check_text(r, member, size_max, required, *out);
+}
+
+/* The same bounds hold for what the envelope says. *out is left alone on failure: a bad id still names its record. */
+static err_t read_name(struct reading *r, enum member member, size_t size_max, struct text given, struct text *out)
+{
+    struct text text = given;
+    err_t error = given.ptr != NULL ? check_text(r, member, size_max, true, given)
+                                    : read_text(r, member, size_max, true, &text);
+    if (error == ERROR_OK)
+        *out = text;
+    return error;
 }
 
 static err_t read_identity(struct reading *r, const struct record_envelope *envelope)
 {
-    if (envelope != NULL && envelope->id.ptr != NULL)
-        r->record->id = envelope->id;
-    else {
-        err_t error = read_text(r, MEMBER_ID, RECORD_ID_SIZE_MAX, true, &r->record->id);
-        if (error != ERROR_OK)
-            return error;
-    }
-    if (envelope != NULL && envelope->source.ptr != NULL) {
-        r->record->source = envelope->source;
-        return ERROR_OK;
-    }
-    return read_text(r, MEMBER_SOURCE, RECORD_SOURCE_SIZE_MAX, true, &r->record->source);
+    struct record_envelope given = envelope != NULL ? *envelope : (struct record_envelope){ TEXT_NONE, TEXT_NONE };
+    err_t error = read_name(r, MEMBER_ID, RECORD_ID_SIZE_MAX, given.id, &r->record->id);
+    return error != ERROR_OK ? error
+                             : read_name(r, MEMBER_SOURCE, RECORD_SOURCE_SIZE_MAX, given.source, &r->record->source);
 }
 
 static err_t read_subscription(struct reading *r)
@@ -192,10 +202,13 @@ static err_t check_times(struct reading *r, const struct record_limits *limits)
         return invalid(r, MEMBER_USAGE_END_TIME, "must be later than usageStartTime");
     if (record->end_ns - record->start_ns > RECORD_INTERVAL_NS_MAX)
         return invalid(r, MEMBER_USAGE_END_TIME, "must be at most 31 days after usageStartTime");
-    if (record->end_ns > limits->now_ns + limits->future_ns_max)
+    /* Times are never negative, so their differences do not overflow, whatever the limits are. */
+    if (record->end_ns - limits->now_ns > limits->future_ns_max)
         return error_set(r->info, ERROR_USAGE_IN_FUTURE, "usageEndTime", NULL);
-    if (limits->age_ns_max >= 0 && record->start_ns < limits->now_ns - limits->age_ns_max)
+    if (limits->age_ns_max >= 0 && limits->now_ns - record->start_ns > limits->age_ns_max)
         return error_set(r->info, ERROR_USAGE_TOO_OLD, "usageStartTime", NULL);
+    if (limits->history && record->end_ns - record->reported_ns > RECORD_REPORTED_BEFORE_END_NS_MAX)
+        return invalid(r, MEMBER_REPORTED_TIME, "must not lie more than a day before usageEndTime");
     return ERROR_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "base/decimal.h"
 #include "base/error.h"
 #include "base/guid.h"
+#include "base/instant.h"
 #include "base/json.h"
 #include "base/siphash.h"
 #include "base/text.h"
@@ -22,6 +23,9 @@
 #define RECORD_SOURCE_SIZE_MAX 256
 #define RECORD_METER_ID_SIZE_MAX 64
 #define RECORD_INTERVAL_NS_MAX (31 * NS_PER_DAY)
+/* Usage is reported at most this much before it ends: how far summaries look back. Live usage is bounded by
+ * future_ns_max, which must not be larger. */
+#define RECORD_REPORTED_BEFORE_END_NS_MAX NS_PER_DAY
 /* 31 days that do not begin on the hour touch one hour more. */
 #define RECORD_SHARES_MAX (31 * 24 + 1)
 

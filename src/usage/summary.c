@@ -14,8 +14,6 @@
 #include "usage/attributes.h"
 #include "usage/record.h"
 
-/* History may say that usage was reported up to a day before it ended (record.h), live usage minutes. */
-#define REPORTED_BEFORE_USAGE_NS NS_PER_DAY
 #define GROUPS_MIN ((size_t)1024)
 #define UNKNOWN_UNIT_FLAG UINT32_C(0x80000000) /* with the meter's id: units of unknown meters differ */
 
@@ -233,7 +231,7 @@ static struct scan plan(struct summary *s)
         scan.first_bucket = from;
         scan.end_bucket = to;
     } else {
-        uint32_t earlier = (uint32_t)(REPORTED_BEFORE_USAGE_NS / unit_ns);
+        uint32_t earlier = (uint32_t)(RECORD_REPORTED_BEFORE_END_NS_MAX / unit_ns);
         scan.first_bucket = from > earlier ? from - earlier : 0;
         scan.first_period = from;
         scan.end_period = to;

@@ -309,6 +309,7 @@ class Server:
         self.ready_file = os.path.join(self.folder, "ready.json")
         self.log_file = os.path.join(self.folder, "log")
         self.process = self.ready = None
+        self.clients = []
 
     def start(self, wait=True):
         if os.path.exists(self.ready_file):
@@ -343,6 +344,9 @@ class Server:
 
     def stop(self):
         """SIGTERM; it must drain and exit 0."""
+        # A server that drains gives open connections some seconds to end in order; tests need not wait for that.
+        for client in self.clients:
+            client.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         code = self.wait()
@@ -356,6 +360,9 @@ class Server:
         self.forget()
 
     def forget(self):
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
         if self in running:
             running.remove(self)
 
@@ -390,7 +397,8 @@ class Server:
         return self.ready["caFile"]
 
     def client(self, token=None, **options):
-        return Client(self.url, self.ca_file, token, **options)
+        self.clients.append(Client(self.url, self.ca_file, token, **options))
+        return self.clients[-1]
 
     def plain_socket(self):
         return socket.create_connection(self.address, timeout=WAIT_S)
@@ -419,12 +427,6 @@ class Stamp(Server):
         super().wait_ready()
         self.operator = self.client(self.ready["operator"]["token"])
         self.anybody = self.client(self.producer("*"))
-
-    def forget(self):
-        super().forget()
-        for client in (self.operator, self.anybody):
-            if client is not None:
-                client.close()
 
     @property
     def operator_subscription(self):

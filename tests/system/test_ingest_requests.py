@@ -3,6 +3,7 @@ usage of subscriptions that nobody knows is kept and shown as what it is.
 """
 import gzip
 import json
+import re
 import threading
 
 import pytest
@@ -137,43 +138,45 @@ def test_a_body_that_grows_beyond_16_mib_when_unpacked_413(empty):
     assert sequence(empty) == before and empty.total(own) == (0, 0)
 
 
-def test_a_full_queue_answers_429_and_stores_nothing_of_that_request(tmp_path):
-    """Many posters against the shortest queue there is; who is told to come back does, and everything counts once."""
-    posters, batch = 12, 900
-    with harness.Stamp(tmp_path, options={"store.queue_records_max": 1024}) as stamp:
-        own = guid()
-        turned_away, failures = [], []
+def at_once(stamp, bodies):
+    """Posts all bodies at the same moment, each on a connection of its own; the answers' bytes, in order."""
+    head = ("POST /v1/usage?results=none HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            "Authorization: Bearer %s\r\nContent-Length: %%d\r\n\r\n" % stamp.producer("*"))
+    connections = [stamp.tls_socket() for _ in bodies]
+    for connection, body in zip(connections, bodies):
+        connection.sendall((head % len(body)).encode() + body[:-1])
+    for connection, body in zip(connections, bodies):
+        connection.sendall(body[-1:])
+    answers = []
+    for connection in connections:
+        with connection:
+            parts = []
+            while part := connection.recv(65536):
+                parts.append(part)
+            answers.append(b"".join(parts))
+    return answers
 
-        def post(number):
-            try:
-                with stamp.client(stamp.producer("*")) as client:
-                    for part in range(100):
-                        records = [record(own, base(stamp), id="%d-%d-%d" % (number, part, n)) for n in range(batch)]
-                        answer = client.post_usage(records, query="?results=none")
-                        tries = 1
-                        while answer.status == 429:
-                            assert answer.error["code"] == "TooManyRequests" and int(answer.headers["Retry-After"]) >= 1
-                            turned_away.append(number)
-                            # Sooner than asked, on purpose: what counts is that nothing of the first try is there.
-                            answer = client.post_usage(records, query="?results=none")
-                            tries += 1
-                            assert tries < 10000, "429 for ever"
-                        counts = answer.expect(200).json
-                        assert counts["accepted"] == batch, "something of a refused request was stored: %r" % counts
-                        done[number] += batch
-                        if turned_away:
-                            return
-            except BaseException as error:  # noqa: B902 - shown by the test itself
-                failures.append(error)
-        done = [0] * posters
-        threads = [threading.Thread(target=post, args=(number,)) for number in range(posters)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert not failures, failures
-        assert turned_away, "%d records were posted by %d threads, and the queue was never full" % (sum(done), posters)
-        assert stamp.total(own) == (sum(done), sum(done))
+
+def test_a_full_queue_answers_429_and_stores_nothing_of_that_request(tmp_path):
+    """Much at once against the shortest queue there is; who is told to come back does, and everything counts once."""
+    posters, batch, rounds_max = 32, 1000, 50
+    with harness.Stamp(tmp_path, options={"store.queue_records_max": 1024}) as stamp:
+        own, turned_away, posted = guid(), 0, 0
+        for _ in range(rounds_max):
+            bodies = [json.dumps([record(own, base(stamp)) for _ in range(batch)]).encode() for _ in range(posters)]
+            for body, answer in zip(bodies, at_once(stamp, bodies)):
+                posted += batch
+                if answer.startswith(b"HTTP/1.1 429 "):
+                    turned_away += 1
+                    assert b'"TooManyRequests"' in answer and re.search(rb"\r\nretry-after: [1-9]", answer.lower()), answer
+                    # Everything of it is new: nothing had been stored.
+                    stamp.anybody.accept(json.loads(body))
+                else:
+                    assert answer.startswith(b"HTTP/1.1 200 ") and b'"accepted":%d,' % batch in answer, answer
+            assert stamp.total(own) == (posted, posted)
+            if turned_away:
+                return
+        raise AssertionError("%d records were posted, %d at once, and the queue was never full" % (posted, posters * batch))
 
 
 # ---- At the same moment ----

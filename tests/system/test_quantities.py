@@ -148,6 +148,6 @@ def test_a_sum_that_would_not_fit_rejects_the_record_that_would_overflow_it(empt
     assert 1 <= accepted < 5 and verdicts == ["accepted"] * accepted + ["rejected"] * (5 - accepted)
     assert (results[-1]["code"], results[-1]["target"]) == ("QuantityOutOfRange", "quantity")
     assert empty.total(own) == (accepted * exact(most), accepted)
-    # Other hours and small quantities go on.
+    # Small quantities and other days go on. Another hour of the day is refused as well: the day's sum is full.
     empty.anybody.accept(record(own, base(empty), quantity="1"))
-    empty.anybody.accept(record(own, base(empty) - HOUR, quantity=most))
+    empty.anybody.accept(record(own, base(empty) - harness.DAY, quantity=most))

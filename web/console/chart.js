@@ -69,7 +69,8 @@ export class Chart extends Component {
   }
 
   shouldComponentUpdate(next) {
-    return next.series !== this.props.series || next.mode !== this.props.mode || next.label !== this.props.label;
+    const same = next.series.length === this.props.series.length && next.series.every((each, at) => each === this.props.series[at]);
+    return !same || next.mode !== this.props.mode || next.label !== this.props.label;
   }
 
   componentDidUpdate() {

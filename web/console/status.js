@@ -122,7 +122,7 @@ export class StatusPage extends Component {
           ${status.demo && this.clock()}
         </section>
         <section class="panel" aria-labelledby="status-records">
-          <h2 id="status-records">Records since the start</h2>
+          <h2 id="status-records">Records since the server started</h2>
           <dl>
             ${count("Accepted", ({ ingest: each }) => each.accepted)}
             ${count("Duplicate", ({ ingest: each }) => each.duplicate)}
@@ -135,9 +135,9 @@ export class StatusPage extends Component {
         </section>
         <section class="panel" aria-labelledby="status-store">
           <h2 id="status-store">Store</h2>
-          <${Gauge} title="In use" part=${store.usedSizeBytes} whole=${store.fileSizeBytes} />
-          <${Gauge} title="File, of the space mapped" part=${store.fileSizeBytes} whole=${store.mapSizeBytes} />
+          <${Gauge} title="File, of the size it may reach" part=${store.fileSizeBytes} whole=${store.mapSizeBytes} />
           <dl>
+            <${Fact} title="In use within the file">${showBytes(store.usedSizeBytes)}<//>
             <${Fact} title="First record">${time(store.firstReportedTime)}<//>
             <${Fact} title="Last record">${time(store.lastReportedTime)}<//>
             <${Fact} title="Growth on average">${daily === null ? "not known yet" : `${showBytes(daily)} a day`}<//>
@@ -186,16 +186,15 @@ export class StatusPage extends Component {
         ${rows.length === 0
           ? html`<p class="empty-line">None yet. A subscription is listed once it is described or its first usage arrives.</p>`
           : html`<div class="table-scroll" role="region" aria-label="Subscriptions" tabindex="0"><table class="subscriptions">
-              <thead><tr><th scope="col">Subscription</th><th scope="col">State</th><th scope="col">Owner</th>
-                <th scope="col">Offer</th><th scope="col">Tenant</th></tr></thead>
+              <thead><tr><th scope="col">Subscription</th><th scope="col">State</th><th scope="col">Owner, offer</th>
+                <th scope="col">Tenant</th></tr></thead>
               <tbody>${rows.map(
                 (row) => html`<tr key=${row.subscriptionId}>
                   <th scope="row" class="name">
                     <a href=${stateHref(withFilter(view, "subscription", row.subscriptionId))}>${row.displayName || row.subscriptionId}</a>
                     ${row.displayName && html`<span class="detail">${row.subscriptionId}</span>`}</th>
                   <td><${Badge} kind=${STATES[row.state] ?? "plain"}>${row.state}<//></td>
-                  <td>${row.owner || html`<span class="dim">-</span>`}</td>
-                  <td>${row.offerId || html`<span class="dim">-</span>`}</td>
+                  <td>${row.owner || html`<span class="dim">-</span>`}${row.offerId && html`<span class="detail">${row.offerId}</span>`}</td>
                   <td>${row.tenantId ? html`<code class="id">${row.tenantId}</code>` : html`<span class="dim">-</span>`}</td>
                 </tr>`,
               )}</tbody></table></div>`}

@@ -7,7 +7,8 @@ import { Component, Icon, Segments, html } from "./ui.js";
 
 const two = (number) => String(number).padStart(2, "0");
 
-/* Days, and hours of the day from 00:00 to 24:00: the end of a range is written as the last day and hour it has. */
+/* Days, and hours of the day from 00:00 to 24:00: the end of a range is written as the last day and hour it has.
+ * The fields are filled once per range (key, defaultValue), so that nothing is taken back that somebody types. */
 class CustomRange extends Component {
   apply(event) {
     event.preventDefault();
@@ -31,9 +32,9 @@ class CustomRange extends Component {
     return html`
       <form class="custom-range" key=${`${from}-${to}`} ref=${(node) => (this.form = node)}
         onSubmit=${(event) => this.apply(event)} onInput=${() => this.form.elements["to-day"].setCustomValidity("")}>
-        <label>From <input type="date" name="from-day" required value=${showDay(from)} /></label>
+        <label>From <input type="date" name="from-day" required defaultValue=${showDay(from)} /></label>
         ${this.hours("from-hour", 0, 23, (from - floorTo(from, DAY)) / HOUR)}
-        <label>to <input type="date" name="to-day" required value=${showDay(last)} /></label>
+        <label>to <input type="date" name="to-day" required defaultValue=${showDay(last)} /></label>
         ${this.hours("to-hour", 1, 24, (to - last) / HOUR)}
         <span class="dim">UTC</span>
         <button class="button">Apply</button>
@@ -189,12 +190,16 @@ export function UsageControls({ view, window, names, session, known, change }) {
       ${view.range === "custom" &&
       html`<${CustomRange} from=${view.from} to=${view.to}
         onApply=${(from, to) => change({ ...view, range: "custom", from, to })} />`}
-      <div class="filters">
+      <div class=${view.filters.length > 0 ? "filters" : "filters none"}>
         ${view.filters.length > 0 &&
         html`<ul class="chips" aria-label="Filters">
           ${view.filters.map(
             ({ dimension, value }) => html`<${Chip} key=${dimension} dimension=${dimension} value=${value} names=${names}
-              onRemove=${() => change(withoutFilter(view, dimension))} />`,
+              onRemove=${() => {
+                change(withoutFilter(view, dimension));
+                // The button that had the focus is gone with its chip.
+                document.querySelector(".add-filter summary").focus();
+              }} />`,
           )}
         </ul>`}
         <${AddFilter} names=${names} dimensions=${dimensions} known=${known}

@@ -206,20 +206,24 @@ export class UsagePage extends Component {
   chart(data, section, series, view) {
     const { starts, step } = periodsOf(data.window.from, data.window.to, data.view.granularity);
     const lines = view.chart === "lines";
+    // "All others" is a sum: on top of a stack it belongs, among lines it would dwarf what can be compared.
+    const drawn = lines ? series.filter(({ key }) => key !== null) : series;
+    const left = series.length - drawn.length > 0 ? series.at(-1).label : "";
     const label = `${lines ? "Line" : "Stacked bar"} chart: ${section.unit} ${EACH[data.view.granularity]} by ` +
       `${dimensionTitle(data.view.groupBy).toLowerCase()}, ${starts.length} periods. The table has the same figures.`;
     return html`
-      <${Chart} periods=${starts} step=${step} from=${data.window.from} to=${data.window.to} series=${series}
+      <${Chart} periods=${starts} step=${step} from=${data.window.from} to=${data.window.to} series=${drawn}
         granularity=${data.view.granularity} mode=${lines ? "lines" : "stacked"} label=${label}
         onZoom=${(from, to) => this.change({ ...view, range: "custom", from, to })} />
       <div class="under-chart">
         <ul class="legend" aria-label="Legend">
-          ${series.map(
+          ${drawn.map(
             (each) => html`<li key=${each.colour}><span class=${`swatch series-${each.colour}`} aria-hidden="true"></span>
               ${each.drill === null || each.drill === undefined
                 ? each.label
                 : html`<a href=${stateHref(drillInto(view, data.view.groupBy, each.drill))}>${each.label}</a>`}</li>`,
           )}
+          ${left && html`<li class="dim">${left} not drawn</li>`}
         </ul>
         <p class="dim small hint">Drag over the chart to narrow the range.</p>
       </div>

@@ -71,6 +71,17 @@ def parse_inputs(dice):
         yield text
 
 
+def literal(text):
+    """A C string, in pieces that fit a line."""
+    pieces = [text[at:at + 80] for at in range(0, len(text), 80)] or [""]
+    return "\n      ".join('"%s"' % piece for piece in pieces)
+
+
+def row(*fields):
+    line = "    { " + ", ".join(fields) + " },"
+    print(line if len(line) <= 100 and "\n" not in line else "    { " + ",\n      ".join(fields) + " },")
+
+
 def units(dice):
     return dice.randrange(10 ** dice.randint(1, 57))
 
@@ -82,21 +93,23 @@ def main():
           "} parse_vectors[] = {")
     for text in parse_inputs(dice):
         plain = text.replace("\\x00", "\0")
-        print('    { "%s", %d, %s, "%s" },' % ((text, len(plain.encode())) + parse(plain)))
+        error, printed = parse(plain)
+        row(literal(text), str(len(plain.encode())), error, literal(printed))
     print("};\n\n/* floor(value * numerator / denominator) */\nstatic const struct {\n    const char *value;\n"
           "    uint64_t numerator, denominator;\n    const char *share;\n} share_vectors[] = {")
-    for _ in range(60):
+    for _ in range(45):
         value = units(dice)
         denominator = dice.randint(1, dice.choice((60, 3600 * 10**9, 31 * 86400 * 10**9, 2**64 - 1)))
         numerator = dice.choice((0, 1, denominator, dice.randint(0, denominator), dice.randint(0, denominator)))
-        print('    { "%s", UINT64_C(%d), UINT64_C(%d), "%s" },' % (
-            show(value), min(numerator, denominator), denominator, show(value * min(numerator, denominator) // denominator)))
+        numerator = min(numerator, denominator)
+        row(literal(show(value)), "UINT64_C(%d)" % numerator, "UINT64_C(%d)" % denominator,
+            literal(show(value * numerator // denominator)))
     print("};\n\nstatic const struct {\n    const char *a, *b, *sum, *difference;\n    int order;\n} pair_vectors[] = {")
-    for _ in range(60):
+    for _ in range(45):
         a, b = (units(dice) * dice.choice((1, -1)) for _ in range(2))
         if dice.random() < 0.1:
             b = dice.choice((a, -a))
-        print('    { "%s", "%s", "%s", "%s", %d },' % (show(a), show(b), show(a + b), show(a - b), (a > b) - (a < b)))
+        row(literal(show(a)), literal(show(b)), literal(show(a + b)), literal(show(a - b)), str((a > b) - (a < b)))
     print("};")
 
 

@@ -50,8 +50,8 @@ static void reads_numbers(void **state)
     assert_true(value == UINT64_MAX);
     assert_true(text_to_u64(TEXT("007"), &value));
     assert_true(value == 7);
-    static const char *const bad[] = { "", "18446744073709551616", "99999999999999999999", "-1", "+1",
-                                       " 1", "1 ", "1a" };
+    static const char *const bad[] = { "", "18446744073709551616", "99999999999999999999", "-1",
+        "+1", " 1", "1 ", "1a", "1:", "1/" };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(text_to_u64(text_of(bad[i]), &value));
     assert_true(value == 7);
@@ -85,11 +85,11 @@ static void knows_utf8(void **state)
         { "\xF4\x8F\xBF\xBF", 4 },
         { "\xED\x9F\xBF", 3 },
         { "\xEE\x80\x80", 3 },
-        { "\xC0\xAF", 0 },         /* over-long */
-        { "\xC1\xBF", 0 },         /* over-long */
-        { "\xE0\x9F\xBF", 0 },     /* over-long */
+        { "\xC0\xAF", 0 }, /* over-long */
+        { "\xC1\xBF", 0 }, /* over-long */
+        { "\xE0\x9F\xBF", 0 }, /* over-long */
         { "\xF0\x8F\xBF\xBF", 0 }, /* over-long */
-        { "\xED\xA0\x80", 0 },     /* surrogate */
+        { "\xED\xA0\x80", 0 }, /* surrogate */
         { "\xF4\x90\x80\x80", 0 }, /* above U+10FFFF */
         { "\xF5\x80\x80\x80", 0 },
         { "\x80", 0 },
@@ -104,7 +104,8 @@ static void knows_utf8(void **state)
     }
     assert_true(text_is_utf8(TEXT("0123456789abcdef\xC3\xA9 and more text")));
     assert_false(text_is_utf8(TEXT("0123456789abcdef01234567\xC3")));
-    assert_false(text_is_utf8(TEXT("\xA9""23456789abcdef")));
+    assert_false(text_is_utf8(TEXT("\xA9"
+                                   "23456789abcdef")));
 }
 
 TESTS(cmocka_unit_test(compares), cmocka_unit_test(trims_and_cuts), cmocka_unit_test(reads_numbers),

@@ -87,7 +87,6 @@ static void other_paths_find_none(void **state)
     assert_no_route(HTTP_GET, "/v1/records/a", ERROR_RESOURCE_NOT_FOUND);
     assert_no_route(HTTP_GET, "/v1/records//b", ERROR_RESOURCE_NOT_FOUND);
     assert_no_route(HTTP_GET, "/v1/records/a/b/c", ERROR_RESOURCE_NOT_FOUND);
-    assert_no_route(HTTP_GET, "//", ERROR_RESOURCE_NOT_FOUND);
     assert_no_route(HTTP_GET, "/v1/records/a/b//", ERROR_RESOURCE_NOT_FOUND);
     assert_no_route(HTTP_GET, "/v1%2Frecords/a/b", ERROR_RESOURCE_NOT_FOUND);
     assert_no_route(HTTP_GET, "/v1/records/a/%zz", ERROR_BAD_REQUEST);
@@ -193,7 +192,7 @@ static void equal_routes_abort(void *context)
 static void equal_routes_are_refused(void **state)
 {
     (void)state;
-    assert_aborts(equal_routes_abort, NULL);
+    assert_true(aborts(equal_routes_abort, NULL));
 }
 
 static void routes_are_given_back(void **state)

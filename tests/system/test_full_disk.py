@@ -1,0 +1,107 @@
+"""A full disk or a full map: 503 InsufficientStorage with Retry-After, reads go on, and with more space nothing that was
+acknowledged is missing and what was refused is taken.
+"""
+import os
+import subprocess
+
+import pytest
+
+import harness
+from harness import guid, record
+
+BATCH = 500
+BATCHES_MAX = 4000
+
+
+def post_until_full(stamp, own):
+    """([batches acknowledged], the batch that was refused)"""
+    acknowledged = []
+    for number in range(BATCHES_MAX):
+        records = [record(own, stamp.now - 2 * harness.HOUR, id="%d-%d" % (number, n), quantity="0.001",
+                          resourceUri=harness.resource(own, "disk-%d-%d" % (number, n)), additionalInfo={"filler": "x" * 300})
+                   for n in range(BATCH)]
+        answer = stamp.anybody.post_usage(records, query="?results=none")
+        if answer.status == 503:
+            answer.expect(503, "InsufficientStorage")
+            assert int(answer.headers["Retry-After"]) >= 1
+            return acknowledged, records
+        assert answer.expect(200).json["accepted"] == BATCH
+        acknowledged.append(records)
+    raise AssertionError("%d batches of %d records fit" % (BATCHES_MAX, BATCH))
+
+
+def expected(batches):
+    return harness.exact(len(batches) * BATCH) / 1000, len(batches) * BATCH
+
+
+def check_reads_go_on(stamp, own, batches):
+    assert stamp.total(own) == expected(batches)
+    stamp.operator.get("/healthz").expect(200)
+    stamp.operator.rows("/v1/subscriptions")
+    ended = stamp.now.replace(minute=0, second=0, microsecond=0)
+    stamp.operator.get(harness.operator_target(stamp.operator_subscription, ended - harness.HOUR, ended)).expect(200)
+    # And writes go on being refused, not half taken.
+    answer = stamp.anybody.post_usage([record(own, stamp.now - 2 * harness.HOUR, additionalInfo={"filler": "y" * 60000})
+                                       for _ in range(100)])
+    answer.expect(503, "InsufficientStorage")
+    assert stamp.total(own) == expected(batches)
+
+
+def check_everything_is_there(stamp, own, batches, refused):
+    for records in batches:
+        answer = stamp.anybody.post_usage(records, query="?results=none").expect(200).json
+        assert answer["duplicate"] == BATCH, "acknowledged records are missing: %r" % answer
+    # The refused batch claimed nothing: its records are new ones.
+    assert stamp.anybody.post_usage(refused, query="?results=none").expect(200).json["accepted"] == BATCH
+    assert stamp.total(own) == expected(batches + [refused])
+
+
+def test_a_full_disk(tmp_path):
+    disk = tmp_path / "disk"
+    os.makedirs(disk)
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "stampmeter-test", str(disk)],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if mount.returncode != 0:
+        pytest.skip("a small disk cannot be mounted here: %s" % mount.stdout.decode(errors="replace").strip())
+    try:
+        own = guid()
+        with harness.Stamp(tmp_path / "stamp", data_dir=disk / "data") as stamp:
+            batches, refused = post_until_full(stamp, own)
+            assert batches
+            check_reads_go_on(stamp, own, batches)
+            # Killed, not stopped: what was acknowledged is there all the same.
+            stamp.kill()
+            subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+            stamp.start()
+            check_everything_is_there(stamp, own, batches, refused)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_has_room_again_needs_no_restart(tmp_path):
+    disk = tmp_path / "disk"
+    os.makedirs(disk)
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "stampmeter-test", str(disk)],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if mount.returncode != 0:
+        pytest.skip("a small disk cannot be mounted here: %s" % mount.stdout.decode(errors="replace").strip())
+    try:
+        own = guid()
+        with harness.Stamp(tmp_path / "stamp", data_dir=disk / "data") as stamp:
+            batches, refused = post_until_full(stamp, own)
+            subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+            check_everything_is_there(stamp, own, batches, refused)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_map(tmp_path):
+    own = guid()
+    with harness.Stamp(tmp_path, options={"store.map_size": "16MiB"}) as stamp:
+        batches, refused = post_until_full(stamp, own)
+        assert batches
+        check_reads_go_on(stamp, own, batches)
+        stamp.stop()
+        stamp.options["store.map_size"] = "256MiB"
+        stamp.start()
+        check_everything_is_there(stamp, own, batches, refused)
