@@ -84,7 +84,14 @@ const store_sources = [_][]const u8{
     "src/store/writer.c",
 };
 
-const store_tests = [_][]const u8{};
+const store_tests = [_][]const u8{
+    "tests/unit/store/test_dictionary.c",
+    "tests/unit/store/test_journal.c",
+    "tests/unit/store/test_kv.c",
+    "tests/unit/store/test_pending.c",
+    "tests/unit/store/test_store.c",
+    "tests/unit/store/test_writer.c",
+};
 
 const net_sources = [_][]const u8{
     "src/net/address.c",
@@ -105,7 +112,12 @@ const net_sources = [_][]const u8{
     "src/net/tls_certificate.c",
 };
 
-const net_tests = [_][]const u8{};
+const net_tests = [_][]const u8{
+    "tests/unit/net/test_corpus.c",
+    "tests/unit/net/test_http1.c",
+    "tests/unit/net/test_router.c",
+    "tests/unit/net/test_tls.c",
+};
 
 const usage_sources = [_][]const u8{
     "src/usage/attributes.c",
@@ -122,7 +134,15 @@ const usage_sources = [_][]const u8{
     "src/usage/summary_query.c",
 };
 
-const usage_tests = [_][]const u8{};
+const usage_tests = [_][]const u8{
+    "tests/unit/usage/test_csv_records.c",
+    "tests/unit/usage/test_dedupe.c",
+    "tests/unit/usage/test_durability.c",
+    "tests/unit/usage/test_exact.c",
+    "tests/unit/usage/test_history.c",
+    "tests/unit/usage/test_ingest.c",
+    "tests/unit/usage/test_record.c",
+};
 
 const identity_sources = [_][]const u8{
     "src/identity/password.c",
@@ -190,7 +210,10 @@ const cli_sources = [_][]const u8{
 };
 
 const cli_tests = [_][]const u8{
+    "tests/unit/cli/test_demo_history.c",
+    "tests/unit/cli/test_demo_stamp.c",
     "tests/unit/cli/test_flags.c",
+    "tests/unit/cli/test_import_reader.c",
     "tests/unit/cli/test_options.c",
     "tests/unit/cli/test_setup.c",
 };
@@ -198,11 +221,13 @@ const cli_tests = [_][]const u8{
 /// Helpers that several test files share; linked into every unit test.
 const test_support_sources = [_][]const u8{
     "tests/unit/support/folder.c",
+    "tests/unit/support/records.c",
 };
 
 /// tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/.
 const fuzz_targets = [_][]const u8{
     "canary",
+    "csv",
     "decimal",
     "instant",
     "json",

@@ -35,6 +35,11 @@ bool call_is_operator(struct http_exchange *exchange)
     return call_of(exchange)->identity.role == ROLE_OPERATOR;
 }
 
+int64_t session_now_ns(void)
+{
+    return clock_wall_ns(clock_system());
+}
+
 /* --- life --- */
 
 static err_t load_meters(struct api *api, struct error_info *info)
@@ -147,7 +152,8 @@ static err_t authenticate(struct http_exchange *exchange, struct call *call, str
     error = store_read_begin(call->api->options.store, &txn);
     if (error != ERROR_OK)
         return error_set(info, error_of_store(error), NULL, NULL);
-    error = token_authenticate(txn, http_arena(exchange), clock_wall_ns(call->api->options.clock), token, &call->identity);
+    int64_t now_ns = call->by_cookie ? session_now_ns() : clock_wall_ns(call->api->options.clock);
+    error = token_authenticate(txn, http_arena(exchange), now_ns, token, &call->identity);
     store_read_end(txn);
     if (error != ERROR_OK)
         return error_set(info, error, NULL, NULL);
@@ -186,6 +192,10 @@ static err_t prepare(struct http_exchange *exchange, struct api *api, struct cal
     err_t error = router_match(api->router, exchange, &call->route, &allow);
     if (error == ERROR_OK && (call->route->flags & IN_DEMO_ONLY) && api->options.advance_clock == NULL)
         error = ERROR_RESOURCE_NOT_FOUND;
+    /* A script whose variable was empty: say what is missing rather than that nothing is there. */
+    if (error == ERROR_RESOURCE_NOT_FOUND &&
+        text_starts_with_nocase(http_request(exchange)->path, TEXT("/subscriptions//")))
+        error = ERROR_SUBSCRIPTION_ID_MISSING;
     if (error == ERROR_METHOD_NOT_ALLOWED)
         http_set_header(exchange, TEXT("Allow"), allow);
     if (error != ERROR_OK) {

@@ -58,6 +58,8 @@ struct call {
 struct call *call_of(struct http_exchange *exchange);
 struct api *api_of(struct http_exchange *exchange);
 bool call_is_operator(struct http_exchange *exchange);
+/* Sessions are about people at their browsers, so they end by the real clock also where the demo's is moved. */
+int64_t session_now_ns(void);
 
 /* --- answers (problem.c) --- */
 

@@ -47,8 +47,10 @@ static void run_on_worker(void *context, size_t thread_index)
 
 static void submit(struct read_job *job)
 {
-    job->error = workers_submit(job->api->options.workers, run_on_worker, job);
-    if (job->error != ERROR_OK) {
+    /* Once submitted the job is the worker's: it may be over already. */
+    err_t error = workers_submit(job->api->options.workers, run_on_worker, job);
+    if (error != ERROR_OK) {
+        job->error = error;
         job->task.function = back_on_loop;
         loop_post(job->api->options.loop, &job->task);
     }

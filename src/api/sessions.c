@@ -75,7 +75,7 @@ static void password_checked(struct read_job *job)
         respond_info(job->exchange, &job->info);
         return;
     }
-    int64_t now_ns = clock_wall_ns(job->api->options.clock);
+    int64_t now_ns = session_now_ns();
     struct identity identity = {
         .role = call->user.role,
         .name = call->user.name,

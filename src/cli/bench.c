@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "cli/bench_ingest.h"
 #include "cli/bench_server.h"
 #include "cli/cli.h"
@@ -22,8 +23,10 @@ static const struct flag ingest_flags[] = {
     { "--records", "N", "How many records to post. Default 1000000.", 0, false },
     { "--connections", "N", "How many connections, with one request under way on each. Default 8.", 0, false },
     { "--batch", "N", "Records in a request. Default 1000.", 0, false },
-    { "--data-dir", "DIR", "Where the server of the benchmark makes its folder, removed at the end. Default: here.", 0, false },
-    { "--url", "URL", "Measure this server instead of one of the benchmark's own. Its store keeps the records!", 0, false },
+    { "--data-dir", "DIR", "Where the server of the benchmark makes its folder, removed at the end. Default: here.", 0,
+      false },
+    { "--url", "URL", "Measure this server instead of one of the benchmark's own. Its store keeps the records!", 0,
+      false },
     { "--ca", "FILE", "With --url: the certificates to trust, as PEM. Default: the machine's.", 0, false },
     { "--token-file", "FILE", "With --url: the token of a producer that may post for Microsoft.Compute.", 0, false },
     { "--json", NULL, "Prints JSON.", 0, false },
@@ -31,8 +34,9 @@ static const struct flag ingest_flags[] = {
 static const struct command ingest_command = {
     .name = "bench ingest",
     .arguments = "",
-    .about = "Posts new records over HTTPS as fast as the server acknowledges them, and prints rates, latencies and sizes. "
-             "An acknowledged record is durable.",
+    .about =
+        "Posts new records over HTTPS as fast as the server acknowledges them, and prints rates, latencies and sizes. "
+        "An acknowledged record is durable.",
     .flags = ingest_flags,
     .flag_count = COUNT_OF(ingest_flags),
 };
@@ -137,8 +141,8 @@ static void print_text(const struct bench_ingest_options *options, const struct 
 {
     const struct bench_ingest_result *r = &measured->ingest;
     double rate = per_second((double)r->records, r->seconds);
-    printf("acknowledged  %llu records in %.2f s: %.0f records/s, %.1f MB/s of bodies\n", (unsigned long long)r->records,
-           r->seconds, rate, per_second((double)r->bytes / 1e6, r->seconds));
+    printf("acknowledged  %llu records in %.2f s: %.0f records/s, %.1f MB/s of bodies\n",
+           (unsigned long long)r->records, r->seconds, rate, per_second((double)r->bytes / 1e6, r->seconds));
     printf("over time     first tenth %.0f records/s, last tenth %.0f records/s\n", r->first_tenth_per_second,
            r->last_tenth_per_second);
     printf("requests      %llu of %zu records (%zu bytes each) over %zu connections, %llu retries\n",
@@ -147,8 +151,9 @@ static void print_text(const struct bench_ingest_options *options, const struct 
     printf("latency       p50 %.1f ms, p99 %.1f ms, max %.1f ms a request\n", r->p50_ms, r->p99_ms, r->max_ms);
     if (measured->server_cpu_seconds >= 0)
         printf("CPU           server %.2f s (%.2f us/record), client %.2f s (%.0f%% of one core), %ld cores\n",
-               measured->server_cpu_seconds, r->records > 0 ? measured->server_cpu_seconds * 1e6 / (double)r->records : 0,
-               r->client_cpu_seconds, 100 * per_second(r->client_cpu_seconds, r->seconds), measured->cores);
+               measured->server_cpu_seconds,
+               r->records > 0 ? measured->server_cpu_seconds * 1e6 / (double)r->records : 0, r->client_cpu_seconds,
+               100 * per_second(r->client_cpu_seconds, r->seconds), measured->cores);
     else
         printf("CPU           client %.2f s (%.0f%% of one core), %ld cores\n", r->client_cpu_seconds,
                100 * per_second(r->client_cpu_seconds, r->seconds), measured->cores);
@@ -209,6 +214,7 @@ static int bench_ingest(int argc, char **argv)
         code = read_flags(&flags, &options);
     if (code >= 0)
         return code;
+    log_configure(&(struct log_options){ .level = LOG_WARNING, .fd = STDERR_FILENO });
     struct bench_server server = { 0 };
     if (flags_has(&flags, "--url"))
         return measure(&flags, &options, &server);
@@ -226,6 +232,7 @@ static const struct cli_command bench_commands[] = {
 int command_bench(int argc, char **argv)
 {
     int code = CLI_DONE;
-    const struct cli_command *command = cli_choose("stampmeter bench", bench_commands, COUNT_OF(bench_commands), argc, argv, &code);
+    const struct cli_command *command =
+        cli_choose("stampmeter bench", bench_commands, COUNT_OF(bench_commands), argc, argv, &code);
     return command != NULL ? command->run(argc - 1, argv + 1) : code;
 }

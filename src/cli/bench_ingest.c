@@ -12,10 +12,11 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/encode.h"
 #include "base/instant.h"
 #include "base/json.h"
-#include "base/crypto.h"
+#include "base/memory.h"
 
 #define RESOURCES 20000
 #define SUBSCRIPTIONS 200
@@ -91,8 +92,10 @@ static size_t offset_of(const char *record, const char *mark)
 /* One record of the template. Its size is the same for all, so that offsets are, too. */
 static int print_record(char *out, size_t size, size_t index)
 {
-    static const char *const meters[] = { "fab6eb84-500b-4a09-a8ca-7358f8bbaea5", "6dab500f-a4fd-49c4-956d-229bb9c8c793",
-                                          "9cd92d4c-bafd-4492-b278-bedc2de8232a", "d5f7731b-f639-404a-89d0-e46186e22c8d" };
+    static const char *const meters[] = { "fab6eb84-500b-4a09-a8ca-7358f8bbaea5",
+                                          "6dab500f-a4fd-49c4-956d-229bb9c8c793",
+                                          "9cd92d4c-bafd-4492-b278-bedc2de8232a",
+                                          "d5f7731b-f639-404a-89d0-e46186e22c8d" };
     static const char *const sizes[] = { "Standard_D4_v2", "Standard_D3_v2", "Standard_A4_v2", "Standard_D2_v2" };
     return snprintf(out, size,
                     "{\"id\":\"IDIDIDIDIDIDIDIDIDIDIDIDIDIDIDID\",\"source\":\"Microsoft.Compute\","
@@ -286,7 +289,8 @@ static void on_answer(void *context, const struct client_response *response)
     if (bench->ending)
         return;
     if (response->error != ERROR_OK) {
-        end(bench, error_set(bench->info, response->error, NULL, "%.200s; check that the server runs", response->info.message));
+        end(bench, error_set(bench->info, response->error, NULL, "%.200s; check that the server runs",
+                             response->info.message));
         return;
     }
     if (response->status != 200) {
@@ -294,7 +298,8 @@ static void on_answer(void *context, const struct client_response *response)
         return;
     }
     if (!all_accepted(bench, lane, response->body)) {
-        end(bench, error_set(bench->info, ERROR_INTERNAL, NULL, "the server did not accept all of a batch of new records: %.*s",
+        end(bench, error_set(bench->info, ERROR_INTERNAL, NULL,
+                             "the server did not accept all of a batch of new records: %.*s",
                              (int)(response->body.len < 200 ? response->body.len : 200), response->body.ptr));
         return;
     }
@@ -334,8 +339,8 @@ static void on_warm(void *context, const struct client_response *response)
         return;
     if (response->error != ERROR_OK) {
         bench->begin_ns = now_ns();
-        end(bench, error_set(bench->info, response->error, NULL, "%.200s; check --url and --ca, and that the server runs",
-                             response->info.message));
+        end(bench, error_set(bench->info, response->error, NULL,
+                             "%.200s; check --url and --ca, and that the server runs", response->info.message));
         return;
     }
     if (++bench->warm_count == bench->options->connections)
@@ -404,8 +409,8 @@ static err_t make_lanes(struct bench *bench)
 {
     const struct bench_ingest_options *options = bench->options;
     bench->latency_capacity = (size_t)(options->records / options->batch + options->connections + 1);
-    bench->latencies_us = malloc(bench->latency_capacity * sizeof *bench->latencies_us);
-    bench->lanes = calloc(options->connections, sizeof *bench->lanes);
+    bench->latencies_us = memory_alloc(bench->latency_capacity * sizeof *bench->latencies_us);
+    bench->lanes = memory_zalloc(options->connections, sizeof *bench->lanes);
     bench->arena = arena_new(4096, 0);
     if (bench->latencies_us == NULL || bench->lanes == NULL || bench->arena == NULL)
         return ERROR_NO_MEMORY;
@@ -422,8 +427,8 @@ static void free_lanes(struct bench *bench)
 {
     for (size_t i = 0; bench->lanes != NULL && i < bench->options->connections; i++)
         buffer_free(&bench->lanes[i].body);
-    free(bench->lanes);
-    free(bench->latencies_us);
+    memory_free(bench->lanes);
+    memory_free(bench->latencies_us);
     arena_free(bench->arena);
 }
 

@@ -44,7 +44,8 @@ static void remove_folder(const struct bench_server *server)
 
 static err_t make_folder(struct bench_server *server, const char *parent, struct error_info *info)
 {
-    int length = snprintf(server->folder, sizeof server->folder, "%s/stampmeter-bench-XXXXXX", parent != NULL ? parent : ".");
+    int length =
+        snprintf(server->folder, sizeof server->folder, "%s/stampmeter-bench-XXXXXX", parent != NULL ? parent : ".");
     if (length <= 0 || length >= (int)sizeof server->folder)
         return error_set(info, ERROR_IO, NULL, "the path of --data-dir is too long");
     if (mkdtemp(server->folder) == NULL)
@@ -61,9 +62,11 @@ static err_t make_token(struct bench_server *server, struct error_info *info)
     err_t error = store_open(&options, &store, info);
     if (error != ERROR_OK)
         return error;
-    const struct identity producer = {
-        .role = ROLE_PRODUCER, .name = TEXT("bench"), .sources = { TEXT("*") }, .source_count = 1, .expires_ns = INT64_MAX
-    };
+    const struct identity producer = { .role = ROLE_PRODUCER,
+                                       .name = TEXT("bench"),
+                                       .sources = { TEXT("*") },
+                                       .source_count = 1,
+                                       .expires_ns = INT64_MAX };
     struct token_create create;
     token_create_init(&create, &producer, store_now_ns(store));
     error = store_run(store, &create.job);
@@ -118,7 +121,8 @@ static err_t ended_early(const struct bench_server *server, struct error_info *i
             if (line.len > 0)
                 last = line;
     }
-    error_set(info, ERROR_IO, NULL, "the server process did not start: %.*s", last.len > 200 ? 200 : (int)last.len, last.ptr);
+    error_set(info, ERROR_IO, NULL, "the server process did not start: %.*s", last.len > 200 ? 200 : (int)last.len,
+              last.ptr);
     buffer_free(&text);
     return ERROR_IO;
 }
@@ -149,7 +153,8 @@ static err_t read_ready(struct bench_server *server, const char *ready, struct e
     const struct json *root;
     struct text url, ca_file;
     struct arena *arena = arena_new(4096, 0);
-    err_t error = arena != NULL ? file_read(ready, FILE_BYTES_MAX, &text, info) : error_set(info, ERROR_NO_MEMORY, NULL, NULL);
+    err_t error =
+        arena != NULL ? file_read(ready, FILE_BYTES_MAX, &text, info) : error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     if (error == ERROR_OK)
         error = json_parse(arena, buffer_text(&text), &root, info);
     if (error == ERROR_OK) {

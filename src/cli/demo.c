@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/demo_accounts.h"
@@ -161,8 +162,9 @@ static err_t write_position(struct demo *demo, struct error_info *info)
     struct demo_position_put put;
     demo_position_put_init(&put, &demo->position);
     err_t error = store_run(app_store(demo->app), &put.job);
-    return error == ERROR_OK ? ERROR_OK
-                             : error_set(info, error, NULL, "the demo's time could not be saved: %s", error_text(error));
+    return error == ERROR_OK
+               ? ERROR_OK
+               : error_set(info, error, NULL, "the demo's time could not be saved: %s", error_text(error));
 }
 
 static err_t write_history(struct demo *demo, struct error_info *info)
@@ -170,8 +172,9 @@ static err_t write_history(struct demo *demo, struct error_info *info)
     struct demo_history_counts counts;
     err_t error = demo_history_write(app_store(demo->app), &demo->stamp, DEMO_HISTORY_HOURS, &counts, info);
     if (error == ERROR_OK)
-        log_info("demo", "history written", LOG_INT("accepted", counts.accepted), LOG_INT("duplicate", counts.duplicate),
-                 LOG_INT("conflict", counts.conflict), LOG_INT("rejected", counts.rejected));
+        log_info("demo", "history written", LOG_INT("accepted", counts.accepted),
+                 LOG_INT("duplicate", counts.duplicate), LOG_INT("conflict", counts.conflict),
+                 LOG_INT("rejected", counts.rejected));
     return error;
 }
 
@@ -181,8 +184,8 @@ static err_t set_up(struct demo *demo, struct error_info *info)
     demo->position = (struct demo_position){ .now_ns = demo->start_ns, .posting_hour = demo->stamp.start_hour };
     err_t error = write_position(demo, info);
     if (error == ERROR_OK)
-        error = demo_accounts_make(app_store(demo->app), demo->arena, app_operator_subscription(demo->app), demo->start_ns,
-                                   demo->empty, &demo->accounts, info);
+        error = demo_accounts_make(app_store(demo->app), demo->arena, app_operator_subscription(demo->app),
+                                   demo->start_ns, demo->empty, &demo->accounts, info);
     if (error == ERROR_OK && !demo->empty)
         error = write_history(demo, info);
     return error == ERROR_OK ? demo_accounts_save(&demo->accounts, demo->accounts_path, info) : error;
@@ -279,7 +282,8 @@ static void drained(struct app *app, void *context)
     demo_producers_close(((struct demo *)context)->producers);
 }
 
-static void advance(void *context, int64_t delta_ns, void (*done)(void *done_context, int64_t now_ns), void *done_context)
+static void advance(void *context, int64_t delta_ns, void (*done)(void *done_context, int64_t now_ns),
+                    void *done_context)
 {
     demo_producers_advance(((struct demo *)context)->producers, delta_ns, done, done_context);
 }
@@ -288,11 +292,14 @@ static void advance(void *context, int64_t delta_ns, void (*done)(void *done_con
 
 static int run(struct demo *demo, const struct flags *flags)
 {
-    struct options_source source = { 0 };
+    struct options_source source = { .environment = environ };
     struct error_info info = { 0 };
     const char *listen = flags_value(flags, "--listen");
     options_set(&source, OPTION_STORE_DATA_DIR, demo->folder);
     options_set(&source, OPTION_NET_LISTEN, listen != NULL ? listen : LISTEN_DEFAULT);
+    /* On a terminal a line for each request would carry away what was printed for the user. */
+    if (isatty(STDERR_FILENO) != 0)
+        options_set(&source, OPTION_LOG_LEVEL, "warning");
     const struct app_options options = {
         .source = &source,
         .clock = &demo->clock.manual.clock,
@@ -323,9 +330,9 @@ int command_demo(int argc, char **argv)
     int code = flags_parse(&demo_command, argc, argv, &flags);
     if (code >= 0)
         return code;
-    struct demo *demo = calloc(1, sizeof *demo);
+    struct demo *demo = memory_zalloc(1, sizeof *demo);
     if (demo == NULL || (demo->arena = arena_new(16384, 0)) == NULL) {
-        free(demo);
+        memory_free(demo);
         return cli_fail(CLI_CANNOT_RUN, "out of memory");
     }
     code = parse_folder(&flags, demo);
@@ -337,6 +344,6 @@ int command_demo(int argc, char **argv)
         code = begin(demo, &flags, speed, &info) == ERROR_OK ? run(demo, &flags) : cli_cannot_run(&info);
     demo_producers_free(demo->producers);
     arena_free(demo->arena);
-    free(demo);
+    memory_free(demo);
     return code;
 }

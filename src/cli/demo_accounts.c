@@ -70,13 +70,17 @@ static err_t add_login(struct making *making, enum role role, const struct guid 
     login->password = arena_text(making->arena, text_of(password));
     if (login->password.ptr == NULL)
         return ERROR_NO_MEMORY;
-    struct user user = { .name = login->username, .role = role, .subscription = *subscription, .created_ns = making->now_ns };
+    struct user user = {
+        .name = login->username, .role = role, .subscription = *subscription, .created_ns = making->now_ns
+    };
     err_t error = user_put_init(put, &user, login->password, PASSWORD_ITERATIONS, making->info);
     if (error != ERROR_OK)
         return error;
     put->replace = true;
     add_part(making, &put->job);
-    struct identity identity = { .role = role, .name = login->username, .subscription = *subscription, .expires_ns = INT64_MAX };
+    struct identity identity = {
+        .role = role, .name = login->username, .subscription = *subscription, .expires_ns = INT64_MAX
+    };
     return add_token(making, &identity, &login->token);
 }
 
@@ -184,8 +188,9 @@ err_t demo_accounts_make(struct store *store, struct arena *arena, const struct 
     making->job.run = run_parts;
     making->job.weight = 1;
     error = store_run(store, &making->job);
-    return error == ERROR_OK ? ERROR_OK
-                             : error_set(info, error, NULL, "the demo's accounts could not be written: %s", error_text(error));
+    return error == ERROR_OK
+               ? ERROR_OK
+               : error_set(info, error, NULL, "the demo's accounts could not be written: %s", error_text(error));
 }
 
 /* --- writing --- */
@@ -295,7 +300,8 @@ static bool get_tenants(const struct json *array, struct demo_accounts *out)
     for (struct json_iterator i = json_iterate(array); json_next(&i); index++) {
         struct text subscription;
         if (!json_member_string(i.value, TEXT("subscriptionId"), &subscription) ||
-            !text_equal(subscription, text_of(tenants[index].subscription)) || !get_login(i.value, &out->tenants[index]))
+            !text_equal(subscription, text_of(tenants[index].subscription)) ||
+            !get_login(i.value, &out->tenants[index]))
             return false;
     }
     return true;
@@ -317,7 +323,8 @@ static bool get_accounts(const struct json *root, struct demo_accounts *out)
     struct text start;
     const struct json *empty = json_member(root, TEXT("empty"));
     const struct json *operator = json_member(root, TEXT("operator"));
-    if (!json_member_string(root, TEXT("start"), &start) || instant_parse(start, &out->start_ns) != ERROR_OK || empty == NULL)
+    if (!json_member_string(root, TEXT("start"), &start) || instant_parse(start, &out->start_ns) != ERROR_OK ||
+        empty == NULL)
         return false;
     out->empty = json_type(empty) == JSON_TRUE;
     return json_member_string(operator, TEXT("subscriptionId"), &out->operator_subscription) &&

@@ -42,8 +42,9 @@ static bool parse_position(const struct json *root, struct demo_position *out)
     unsigned long long hour;
     const struct json *number = json_member(root, TEXT("postingHour"));
     const struct json *regular_done = json_member(root, TEXT("regularDone"));
-    if (!json_member_string(root, TEXT("now"), &now) || instant_parse(now, &out->now_ns) != ERROR_OK || number == NULL ||
-        json_type(number) != JSON_NUMBER || !text_to_u64(json_number(number), &hour) || hour > INT32_MAX)
+    if (!json_member_string(root, TEXT("now"), &now) || instant_parse(now, &out->now_ns) != ERROR_OK ||
+        number == NULL || json_type(number) != JSON_NUMBER || !text_to_u64(json_number(number), &hour) ||
+        hour > INT32_MAX)
         return false;
     out->posting_hour = (int64_t)hour;
     out->regular_done = regular_done != NULL && json_type(regular_done) == JSON_TRUE;
@@ -224,6 +225,7 @@ err_t demo_history_write(struct store *store, const struct demo_stamp *stamp, in
     err_t error = write_all(&history, hours);
     pthread_cond_destroy(&history.done);
     pthread_mutex_destroy(&history.mutex);
-    return error == ERROR_OK ? ERROR_OK
-                             : error_set(info, error, NULL, "the demo's history could not be written: %s", error_text(error));
+    return error == ERROR_OK
+               ? ERROR_OK
+               : error_set(info, error, NULL, "the demo's history could not be written: %s", error_text(error));
 }

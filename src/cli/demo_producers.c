@@ -6,11 +6,11 @@
 #include "cli/demo_producers.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "net/client.h"
 
 #define CONNECTIONS_MAX 8
@@ -94,7 +94,8 @@ static err_t prepare_hour(struct demo_producers *producers)
     for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++)
         for (size_t m = 0; m < MOMENT_COUNT; m++)
             buffer_clear(&producers->posts[i].bodies[m]);
-    err_t error = demo_stamp_report(producers->options.stamp, producers->position.posting_hour, false, add_report, producers);
+    err_t error =
+        demo_stamp_report(producers->options.stamp, producers->position.posting_hour, false, add_report, producers);
     for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++)
         for (size_t m = 0; m < MOMENT_COUNT; m++)
             if (i != DEMO_STORAGE && buffer_len(&producers->posts[i].bodies[m]) > 0)
@@ -149,7 +150,8 @@ static void log_answer(const struct post *post, const struct client_response *re
 {
     struct text source = text_of(demo_source_name(post->source));
     if (response->error != ERROR_OK)
-        log_warning("demo", "post failed, will try again", LOG_TEXT("source", source), LOG_CSTR("cause", response->info.message));
+        log_warning("demo", "post failed, will try again", LOG_TEXT("source", source),
+                    LOG_CSTR("cause", response->info.message));
     else if (response->status != 200)
         log_warning("demo", "post refused", LOG_TEXT("source", source), LOG_INT("status", response->status));
     else
@@ -184,7 +186,8 @@ static err_t send_post(struct demo_producers *producers, struct post *post)
     REQUIRE(length > 0 && length < (int)sizeof authorization);
     const struct http_field headers[] = {
         { TEXT("Authorization"), { authorization, (size_t)length } },
-        { TEXT("Content-Type"), post->source == DEMO_STORAGE ? TEXT("application/x-ndjson") : TEXT("application/json") },
+        { TEXT("Content-Type"),
+          post->source == DEMO_STORAGE ? TEXT("application/x-ndjson") : TEXT("application/json") },
     };
     return client_send(producers->client, HTTP_POST, TEXT("/v1/usage?results=none"), headers, COUNT_OF(headers),
                        buffer_text(&post->bodies[current_moment(producers)]), post_done, post);
@@ -241,7 +244,8 @@ static void on_saved(struct loop_task *task)
 {
     struct demo_producers *producers = CONTAINER_OF(task, struct demo_producers, put_done);
     if (producers->put.job.error != ERROR_OK)
-        log_error("demo", "the simulated time could not be saved", LOG_CSTR("cause", error_text(producers->put.job.error)));
+        log_error("demo", "the simulated time could not be saved",
+                  LOG_CSTR("cause", error_text(producers->put.job.error)));
     producers->saved = true;
     producers->unsaved_hours = 0;
     if (producers->state == STOPPED)
@@ -281,7 +285,8 @@ static void begin_advance(struct demo_producers *producers)
 {
     if (advancing(producers) || producers->advance_count == 0)
         return;
-    producers->target_ns = demo_clock_now(producers->options.clock) + producers->advances[producers->advance_first].delta_ns;
+    producers->target_ns =
+        demo_clock_now(producers->options.clock) + producers->advances[producers->advance_first].delta_ns;
     producers->saved = false;
 }
 
@@ -401,9 +406,10 @@ static err_t make_parts(struct demo_producers *producers, struct error_info *inf
     return producers->timer != NULL ? ERROR_OK : error_set(info, ERROR_NO_MEMORY, NULL, NULL);
 }
 
-err_t demo_producers_new(const struct demo_producers_options *options, struct demo_producers **out, struct error_info *info)
+err_t demo_producers_new(const struct demo_producers_options *options, struct demo_producers **out,
+                         struct error_info *info)
 {
-    struct demo_producers *producers = calloc(1, sizeof *producers);
+    struct demo_producers *producers = memory_zalloc(1, sizeof *producers);
     if (producers == NULL)
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     producers->options = *options;
@@ -454,5 +460,5 @@ void demo_producers_free(struct demo_producers *producers)
     for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++)
         for (size_t m = 0; m < MOMENT_COUNT; m++)
             buffer_free(&producers->posts[i].bodies[m]);
-    free(producers);
+    memory_free(producers);
 }

@@ -58,7 +58,19 @@ struct measure {
     int64_t start_ns, end_ns; /* both 0: the whole hour */
 };
 
-enum resource_kind { MACHINE, SYSTEM_DISK, DATA_DISK, SNAPSHOT, ADDRESS, ACCOUNT, VAULT, SITE, DATABASE, MYSQL, EVENT_HUB };
+enum resource_kind {
+    MACHINE,
+    SYSTEM_DISK,
+    DATA_DISK,
+    SNAPSHOT,
+    ADDRESS,
+    ACCOUNT,
+    VAULT,
+    SITE,
+    DATABASE,
+    MYSQL,
+    EVENT_HUB
+};
 
 /* --- hashing: the finaliser of SplitMix64 over a running value --- */
 
@@ -75,7 +87,17 @@ static uint64_t below(uint64_t key, uint64_t salt, uint64_t bound)
     return mix(key, salt) % bound;
 }
 
-enum { SALT_LATE = 1, SALT_LATE_BY, SALT_RETRY, SALT_CONFLICT, SALT_REJECTED, SALT_SIZE, SALT_GROWTH, SALT_NOISE, SALT_MINUTE };
+enum {
+    SALT_LATE = 1,
+    SALT_LATE_BY,
+    SALT_RETRY,
+    SALT_CONFLICT,
+    SALT_REJECTED,
+    SALT_SIZE,
+    SALT_GROWTH,
+    SALT_NOISE,
+    SALT_MINUTE
+};
 
 /* --- time --- */
 
@@ -327,7 +349,8 @@ static void visit_disk(struct tour *tour, enum resource_kind kind, unsigned inde
     enum demo_meter tier = kind == SYSTEM_DISK ? (premium ? DEMO_METER_DISK_P10 : DEMO_METER_DISK_S10)
                                                : (premium ? DEMO_METER_DISK_P20 : DEMO_METER_DISK_S20);
     uint64_t month = hours_in_month(tour->hour);
-    report(tour, &disk, (struct measure){ .meter = tier, .value = UINT64_C(10000000000000000000) / month, .places = 19 });
+    report(tour, &disk,
+           (struct measure){ .meter = tier, .value = UINT64_C(10000000000000000000) / month, .places = 19 });
     uint64_t bytes = stored_bytes(tour, disk.key, kind == SYSTEM_DISK ? 60 : 400);
     report(tour, &disk,
            (struct measure){ .meter = premium ? DEMO_METER_DISK_PREMIUM_SIZE : DEMO_METER_DISK_STANDARD_SIZE,
@@ -382,7 +405,9 @@ static void visit_machine(struct tour *tour, unsigned index)
     allocated_minutes(tour, index, machine.key, &from, &to);
     if (to <= from)
         return;
-    struct measure measure = { .meter = DEMO_METER_VM_HOURS, .value = (uint64_t)(to - from) * 1000000 / 60, .places = 6 };
+    struct measure measure = { .meter = DEMO_METER_VM_HOURS,
+                               .value = (uint64_t)(to - from) * 1000000 / 60,
+                               .places = 6 };
     measure.start_ns = hour_start_ns(tour->hour) + from * NS_PER_MINUTE;
     measure.end_ns = hour_start_ns(tour->hour) + to * NS_PER_MINUTE;
     report(tour, &machine, measure);
@@ -422,19 +447,23 @@ static void visit_account(struct tour *tour, unsigned index)
     } capacities[] = { { DEMO_METER_PAGE_CAPACITY, 500 }, { DEMO_METER_BLOCK_CAPACITY, 900 } };
     for (size_t i = 0; i < COUNT_OF(capacities); i++) {
         uint64_t bytes = stored_bytes(tour, mix(account.key, i), capacities[i].largest_gb);
-        report(tour, &account, (struct measure){ .meter = capacities[i].meter, .value = gigabytes(bytes, 1), .places = 15 });
+        report(tour, &account,
+               (struct measure){ .meter = capacities[i].meter, .value = gigabytes(bytes, 1), .places = 15 });
     }
     enum demo_meter small = index == 0 ? DEMO_METER_TABLE_CAPACITY : DEMO_METER_QUEUE_CAPACITY;
     report(tour, &account,
-           (struct measure){ .meter = small, .value = gigabytes(6834 + below(account.key, SALT_SIZE, 90000), 1), .places = 15 });
+           (struct measure){
+               .meter = small, .value = gigabytes(6834 + below(account.key, SALT_SIZE, 90000), 1), .places = 15 });
     uint64_t busy = load(tour->hour) * (200 + below(account.key, SALT_NOISE, 3000));
     uint64_t noise = below(mix(account.key, (uint64_t)tour->hour), SALT_NOISE, 1 + busy / 8);
     uint64_t requests = busy / 10 + noise;
     report(tour, &account, (struct measure){ .meter = DEMO_METER_BLOB_TRANSACTIONS, .value = requests, .places = 4 });
-    report(tour, &account, (struct measure){ .meter = DEMO_METER_BLOB_OUT, .value = gigabytes(requests * 61441, 1), .places = 15 });
+    report(tour, &account,
+           (struct measure){ .meter = DEMO_METER_BLOB_OUT, .value = gigabytes(requests * 61441, 1), .places = 15 });
     if (noise % 3 == 0) /* nothing came in: no record, and that is not zero but nothing to tell */
         return;
-    report(tour, &account, (struct measure){ .meter = DEMO_METER_BLOB_IN, .value = gigabytes(requests * 9173, 1), .places = 15 });
+    report(tour, &account,
+           (struct measure){ .meter = DEMO_METER_BLOB_IN, .value = gigabytes(requests * 9173, 1), .places = 15 });
 }
 
 static void visit_address(struct tour *tour, unsigned index)
@@ -451,7 +480,8 @@ static void visit_vault(struct tour *tour, unsigned index)
     name_resource(&vault, tour, "kv", index + 1);
     uint64_t requests = load(tour->hour) / 3 + below(mix(vault.key, (uint64_t)tour->hour), SALT_NOISE, 120);
     if (requests >= 60) /* a vault nobody asked reports nothing */
-        report(tour, &vault, (struct measure){ .meter = DEMO_METER_VAULT_TRANSACTIONS, .value = requests, .places = 4 });
+        report(tour, &vault,
+               (struct measure){ .meter = DEMO_METER_VAULT_TRANSACTIONS, .value = requests, .places = 4 });
 }
 
 static void visit_site(struct tour *tour, unsigned index)
@@ -465,11 +495,13 @@ static void visit_site(struct tour *tour, unsigned index)
     }
     bool shared = index >= 2;
     site.sku = shared ? "Shared" : "S1";
-    report(tour, &site, (struct measure){ .meter = shared ? DEMO_METER_WEB_SHARED : DEMO_METER_WEB_STANDARD, .value = 1 });
+    report(tour, &site,
+           (struct measure){ .meter = shared ? DEMO_METER_WEB_SHARED : DEMO_METER_WEB_STANDARD, .value = 1 });
     uint64_t bytes = load(tour->hour) * (20000 + below(mix(site.key, (uint64_t)tour->hour), SALT_NOISE, 90000));
     report(tour, &site, (struct measure){ .meter = DEMO_METER_WEB_EGRESS, .value = gigabytes(bytes, 1), .places = 15 });
     if (index == 0)
-        report(tour, &site, (struct measure){ .meter = DEMO_METER_FUNCTIONS_REQUESTS, .value = bytes / 7000, .places = 1 });
+        report(tour, &site,
+               (struct measure){ .meter = DEMO_METER_FUNCTIONS_REQUESTS, .value = bytes / 7000, .places = 1 });
 }
 
 static void visit_database(struct tour *tour, enum resource_kind kind, unsigned index)
@@ -576,7 +608,8 @@ static void report_rejected(struct tour *tour)
     const struct demo_tenant *tenant = &demo_tenants(&count)[below(key, 2, 3)];
     int64_t start_ns = hour_start_ns(tour->posting_hour - 1), end_ns = start_ns + NS_PER_HOUR;
     char uri[256];
-    snprintf(uri, sizeof uri, "/subscriptions/%s/resourceGroups/broken-rg/providers/Microsoft.Network/publicIPAddresses/broken-ip%llu",
+    snprintf(uri, sizeof uri,
+             "/subscriptions/%s/resourceGroups/broken-rg/providers/Microsoft.Network/publicIPAddresses/broken-ip%llu",
              tenant->subscription, (unsigned long long)flaw);
     buffer_clear(&tour->json);
     struct json_writer json = json_writer(&tour->json);
@@ -601,7 +634,9 @@ static void report_rejected(struct tour *tour)
 err_t demo_stamp_report(const struct demo_stamp *stamp, int64_t posting_hour, bool history,
                         err_t (*sink)(void *context, const struct demo_report *report), void *context)
 {
-    struct tour tour = { .stamp = stamp, .posting_hour = posting_hour, .history = history, .sink = sink, .context = context };
+    struct tour tour = {
+        .stamp = stamp, .posting_hour = posting_hour, .history = history, .sink = sink, .context = context
+    };
     guid_print(&stamp->operator_subscription, tour.operator_subscription);
     visit_hour(&tour, DEMO_REGULAR, posting_hour - 1);
     for (int64_t late = 1; late <= DEMO_LATE_HOURS_MAX; late++)

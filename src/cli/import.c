@@ -1,7 +1,6 @@
 /* stampmeter import: flags, totals and what is printed. Reading is import_reader.c, writing import_store.c (the store
  * of a stopped server) or import_https.c (a running one). */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "cli/import_internal.h"
@@ -17,12 +18,16 @@
 #define BATCH_ARENA_BLOCK_BYTES ((size_t)256 * 1024)
 
 static const struct flag import_flags[] = {
-    { "--format", "FORMAT", "ndjson, json, csv or arm (saved answers of the operator's usage API). Default: guessed.", 0, false },
-    { "--history", NULL, "The records carry their reportedTime, which lies before the store's first live hour.", 0, false },
-    { "--reported-start", "TIME", "For saved answers that do not say which reported time they were asked for.", 0, false },
+    { "--format", "FORMAT", "ndjson, json, csv or arm (saved answers of the operator's usage API). Default: guessed.",
+      0, false },
+    { "--history", NULL, "The records carry their reportedTime, which lies before the store's first live hour.", 0,
+      false },
+    { "--reported-start", "TIME", "For saved answers that do not say which reported time they were asked for.", 0,
+      false },
     FLAG_OPTION(OPTION_STORE_DATA_DIR, "DIR"),
     { "--config", "FILE", "The server's configuration, for its data directory and limits.", 0, false },
-    { "--url", "URL", "Send to a running server instead of writing into the data directory of a stopped one.", 0, false },
+    { "--url", "URL", "Send to a running server instead of writing into the data directory of a stopped one.", 0,
+      false },
     { "--ca", "FILE", "With --url: the certificates to trust, as PEM. Default: the machine's.", 0, false },
     { "--token-file", "FILE", "With --url: a file with a producer's token, or, for history, an operator's.", 0, false },
     { "--json", NULL, "Prints the result as JSON.", 0, false },
@@ -30,8 +35,9 @@ static const struct flag import_flags[] = {
 static const struct command import_command = {
     .name = "import",
     .arguments = "FILE|-",
-    .about = "Adds usage records from a file, or from standard input. Importing a file again changes nothing. Exit code 1 "
-             "tells that records were rejected or in conflict.",
+    .about =
+        "Adds usage records from a file, or from standard input. Importing a file again changes nothing. Exit code 1 "
+        "tells that records were rejected or in conflict.",
     .flags = import_flags,
     .flag_count = COUNT_OF(import_flags),
     .arguments_min = 1,
@@ -43,14 +49,14 @@ static const struct command import_command = {
 bool import_batch_init(struct import_batch *batch, size_t capacity)
 {
     *batch = (struct import_batch){ .capacity = capacity };
-    batch->items = calloc(capacity, sizeof *batch->items);
+    batch->items = memory_zalloc(capacity, sizeof *batch->items);
     batch->arena = arena_new(BATCH_ARENA_BLOCK_BYTES, 0);
     return batch->items != NULL && batch->arena != NULL;
 }
 
 void import_batch_free(struct import_batch *batch)
 {
-    free(batch->items);
+    memory_free(batch->items);
     arena_free(batch->arena);
 }
 
@@ -118,8 +124,9 @@ void import_tell_progress(struct import_totals *totals)
 
 static void print_text(const struct import_totals *totals, bool has_lines)
 {
-    printf("received %llu, accepted %llu, duplicate %llu, conflict %llu, rejected %llu\n", (unsigned long long)totals->received,
-           (unsigned long long)totals->accepted, (unsigned long long)totals->duplicate, (unsigned long long)totals->conflict,
+    printf("received %llu, accepted %llu, duplicate %llu, conflict %llu, rejected %llu\n",
+           (unsigned long long)totals->received, (unsigned long long)totals->accepted,
+           (unsigned long long)totals->duplicate, (unsigned long long)totals->conflict,
            (unsigned long long)totals->rejected);
     for (size_t i = 0; i < totals->problem_count; i++) {
         const struct import_problem *problem = &totals->problems[i];
@@ -130,7 +137,8 @@ static void print_text(const struct import_totals *totals, bool has_lines)
         printf(": %.*s\n", TEXT_ARGS(problem->message));
     }
     if (totals->conflict + totals->rejected > totals->problem_count)
-        printf("... and %llu more\n", (unsigned long long)(totals->conflict + totals->rejected - totals->problem_count));
+        printf("... and %llu more\n",
+               (unsigned long long)(totals->conflict + totals->rejected - totals->problem_count));
 }
 
 static void put_text(struct json_writer *json, const char *name, struct text value)
@@ -192,7 +200,8 @@ static int read_flags(const struct flags *flags, struct import_reader_options *r
     target->token_file = flags_value(flags, "--token-file");
     if (format != NULL && !import_format_parse(text_of(format), &reader->format))
         return flags_wrong(flags, "--format is ndjson, json, csv or arm, not '%s'", format);
-    if (start != NULL && (instant_parse(text_of(start), &reader->reported_start_ns) != ERROR_OK || reader->reported_start_ns < 0))
+    if (start != NULL &&
+        (instant_parse(text_of(start), &reader->reported_start_ns) != ERROR_OK || reader->reported_start_ns < 0))
         return flags_wrong(flags, "--reported-start takes a time such as 2019-12-10T19:00:00Z, not '%s'", start);
     if (target->url != NULL && (target->data_dir != NULL || target->config_file != NULL))
         return flags_wrong(flags, "--url excludes --data-dir and --config");
@@ -254,6 +263,7 @@ int command_import(int argc, char **argv)
         code = read_flags(&flags, &options, &target);
     if (code >= 0)
         return code;
+    log_configure(&(struct log_options){ .level = LOG_WARNING, .fd = STDERR_FILENO });
     struct import_totals totals = { .arena = arena_new(16384, 0) };
     if (totals.arena == NULL)
         return cli_fail(CLI_CANNOT_RUN, "out of memory");

@@ -93,7 +93,8 @@ static err_t count_answer(struct import_https *import, struct text body)
     arena_reset(import->arena);
     err_t error = json_parse(import->arena, body, &root, NULL);
     if (error != ERROR_OK || json_member(root, TEXT("accepted")) == NULL)
-        return error_set(import->info, ERROR_INTERNAL, NULL, "the server's answer is not that of POST /v1/usage; check --url");
+        return error_set(import->info, ERROR_INTERNAL, NULL,
+                         "the server's answer is not that of POST /v1/usage; check --url");
     totals->received += number(root, "received");
     totals->accepted += number(root, "accepted");
     totals->duplicate += number(root, "duplicate");
@@ -134,7 +135,8 @@ static void on_answer(void *context, const struct client_response *response)
 {
     struct import_https *import = context;
     if (response->error != ERROR_OK) {
-        error_set(import->info, response->error, NULL, "%.80s: %.160s; check --url and --ca, and that the server runs", import->target->url,
+        error_set(import->info, response->error, NULL, "%.80s: %.160s; check --url and --ca, and that the server runs",
+                  import->target->url,
                   response->info.message[0] != '\0' ? response->info.message : error_text(response->error));
         if (response->error == ERROR_TLS)
             end(import, response->error); /* a certificate does not get better */
@@ -144,7 +146,7 @@ static void on_answer(void *context, const struct client_response *response)
     }
     if (response->status != 200) {
         err_t error = import_connection_refusal(response, import->info);
-        if (response->status == 429 || response->status == 503) {
+        if (response->status == 408 || response->status == 429 || response->status >= 500) {
             import->answered = true;
             try_again(import, error, import_connection_retry_ms(response, 0));
         } else {

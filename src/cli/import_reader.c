@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "usage/csv_records.h"
 #include "usage/history.h"
 #include "usage/record.h"
@@ -196,11 +196,12 @@ static err_t open_format(struct import_reader *reader, struct error_info *info)
     return error;
 }
 
-err_t import_reader_open(const struct import_reader_options *options, struct import_reader **out, struct error_info *info)
+err_t import_reader_open(const struct import_reader_options *options, struct import_reader **out,
+                         struct error_info *info)
 {
-    struct import_reader *reader = calloc(1, sizeof *reader);
+    struct import_reader *reader = memory_zalloc(1, sizeof *reader);
     if (reader == NULL || (reader->arena = arena_new(16384, 0)) == NULL) {
-        free(reader);
+        memory_free(reader);
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     }
     reader->options = *options;
@@ -224,7 +225,7 @@ void import_reader_close(struct import_reader *reader)
         close(reader->fd);
     buffer_free(&reader->input);
     arena_free(reader->arena);
-    free(reader);
+    memory_free(reader);
 }
 
 /* --- reading --- */
@@ -269,7 +270,8 @@ static err_t next_line(struct import_reader *reader, struct text *line, bool *to
     }
 }
 
-static err_t next_ndjson(struct import_reader *reader, struct arena *arena, struct import_item *item, struct error_info *info)
+static err_t next_ndjson(struct import_reader *reader, struct arena *arena, struct import_item *item,
+                         struct error_info *info)
 {
     for (;;) {
         struct text line;
@@ -288,7 +290,8 @@ static err_t next_ndjson(struct import_reader *reader, struct arena *arena, stru
     }
 }
 
-static err_t next_csv(struct import_reader *reader, struct arena *arena, struct import_item *item, struct error_info *info)
+static err_t next_csv(struct import_reader *reader, struct arena *arena, struct import_item *item,
+                      struct error_info *info)
 {
     for (;;) {
         struct text row = TEXT_NONE;
@@ -303,8 +306,8 @@ static err_t next_csv(struct import_reader *reader, struct arena *arena, struct 
         if (extent == CSV_ROW)
             error = csv_records_row(&reader->csv, arena, row, &item->record, &item->info);
         else
-            error_set(&item->info, ERROR_INVALID_PROPERTY, NULL, "a quoted cell that begins here does not end within %zu KiB",
-                      CSV_ROW_SIZE_BYTES_MAX / 1024);
+            error_set(&item->info, ERROR_INVALID_PROPERTY, NULL,
+                      "a quoted cell that begins here does not end within %zu KiB", CSV_ROW_SIZE_BYTES_MAX / 1024);
         buffer_consume(&reader->input, row.len);
         if (error == ERROR_NO_MEMORY)
             return error_set(info, error, NULL, NULL);
@@ -313,7 +316,8 @@ static err_t next_csv(struct import_reader *reader, struct arena *arena, struct 
     }
 }
 
-static err_t next_json(struct import_reader *reader, struct arena *arena, struct import_item *item, struct error_info *info)
+static err_t next_json(struct import_reader *reader, struct arena *arena, struct import_item *item,
+                       struct error_info *info)
 {
     struct text element;
     if (!json_split_next(&reader->array, &element))
@@ -332,15 +336,16 @@ static err_t next_answer(struct import_reader *reader, struct error_info *info)
     arena_reset(reader->arena);
     err_t error = history_next_document(&reader->file, &document);
     if (error == ERROR_INVALID_REQUEST_CONTENT)
-        return error_set(info, error, NULL, "%s is not JSON behind row %llu; nothing behind it was read", path_shown(reader),
-                         (unsigned long long)reader->position);
+        return error_set(info, error, NULL, "%s is not JSON behind row %llu; nothing behind it was read",
+                         path_shown(reader), (unsigned long long)reader->position);
     if (error == ERROR_OK)
         error = history_open(reader->arena, document, reader->options.reported_start_ns, &reader->answer, info);
     reader->has_answer = error == ERROR_OK;
     return error;
 }
 
-static err_t next_arm(struct import_reader *reader, struct arena *arena, struct import_item *item, struct error_info *info)
+static err_t next_arm(struct import_reader *reader, struct arena *arena, struct import_item *item,
+                      struct error_info *info)
 {
     for (;;) {
         if (!reader->has_answer) {
@@ -364,7 +369,8 @@ static err_t next_arm(struct import_reader *reader, struct arena *arena, struct 
     }
 }
 
-err_t import_reader_next(struct import_reader *reader, struct arena *arena, struct import_item *item, struct error_info *info)
+err_t import_reader_next(struct import_reader *reader, struct arena *arena, struct import_item *item,
+                         struct error_info *info)
 {
     *item = (struct import_item){ .record = TEXT_NONE };
     switch (reader->options.format) {

@@ -163,7 +163,8 @@ static err_t check_columns(const struct csv_records *records, bool history, stru
     for (int i = 0; i < MEMBER_COUNT; i++) {
         bool required = members[i].required || (history && i == MEMBER_REPORTED);
         if (required && !given[i])
-            return error_set(info, ERROR_INVALID_PROPERTY, members[i].name, "the column '%s' is missing", members[i].name);
+            return error_set(info, ERROR_INVALID_PROPERTY, members[i].name, "the column '%s' is missing",
+                             members[i].name);
     }
     return ERROR_OK;
 }
@@ -203,7 +204,8 @@ static void put_attributes(struct json_writer *json, struct arena *arena, struct
         json_put_text(json, cell);
 }
 
-static void put_spread(const struct csv_records *records, struct json_writer *json, const struct text *fields, int member)
+static void put_spread(const struct csv_records *records, struct json_writer *json, const struct text *fields,
+                       int member)
 {
     bool begun = false;
     for (size_t i = 0; i < records->column_count; i++) {
@@ -222,7 +224,8 @@ static void put_spread(const struct csv_records *records, struct json_writer *js
         json_end_object(json);
 }
 
-static void put_record(const struct csv_records *records, struct arena *arena, const struct text *fields, struct buffer *out)
+static void put_record(const struct csv_records *records, struct arena *arena, const struct text *fields,
+                       struct buffer *out)
 {
     struct json_writer json = json_writer(out);
     json_begin_object(&json);
@@ -253,7 +256,8 @@ err_t csv_records_row(const struct csv_records *records, struct arena *arena, st
     if (error == ERROR_NO_MEMORY)
         return error_set(info, error, NULL, NULL);
     if (error != ERROR_OK)
-        return error_set(info, ERROR_INVALID_PROPERTY, NULL, "the line is not CSV: a quote stands where none may stand");
+        return error_set(info, ERROR_INVALID_PROPERTY, NULL,
+                         "the line is not CSV: a quote stands where none may stand");
     if (count != records->column_count)
         return error_set(info, ERROR_INVALID_PROPERTY, NULL, "the line has %zu cells, the header %zu", count,
                          records->column_count);

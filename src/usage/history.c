@@ -129,7 +129,8 @@ err_t history_next_document(struct history_file *file, struct text *document)
 
 /* --- one answer --- */
 
-static err_t read_start(struct history_answer *answer, struct text document, int64_t reported_start_ns, struct error_info *info)
+static err_t read_start(struct history_answer *answer, struct text document, int64_t reported_start_ns,
+                        struct error_info *info)
 {
     struct text request, start;
     const struct json *value;
@@ -270,7 +271,8 @@ static err_t read_row(struct arena *arena, const struct json *value, struct row 
 }
 
 /* Times in all spellings, so that two savings of one answer agree. */
-static err_t read_times(struct row *row, char start[INSTANT_TEXT_SIZE], char end[INSTANT_TEXT_SIZE], struct error_info *info)
+static err_t read_times(struct row *row, char start[INSTANT_TEXT_SIZE], char end[INSTANT_TEXT_SIZE],
+                        struct error_info *info)
 {
     int64_t start_ns, end_ns;
     if (instant_parse_lenient(row->start, &start_ns) != ERROR_OK)

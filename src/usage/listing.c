@@ -73,10 +73,10 @@ static void sift_down(struct merge *m, size_t i)
 
 static err_t heap_push(struct merge *m, const struct entry *entry)
 {
+    if (m->count == LISTING_BUCKETS_MAX)
+        return ERROR_INVALID_PROPERTY;
     if (m->count == m->capacity) {
         size_t capacity = m->capacity == 0 ? 64 : m->capacity * 2;
-        if (capacity > 2 * LISTING_BUCKETS_MAX)
-            return ERROR_INVALID_PROPERTY;
         struct entry *heap = arena_array(m->arena, capacity, sizeof *heap);
         if (heap == NULL)
             return ERROR_NO_MEMORY;
@@ -251,6 +251,14 @@ static err_t emit_rows(struct merge *m, struct kv_txn *txn, struct listing_posit
     return ERROR_OK;
 }
 
+/* Nothing is reported before 1970, though windows may begin there. */
+static uint32_t bucket_of(const struct listing_query *query, int64_t instant_ns)
+{
+    if (instant_ns < 0)
+        return 0;
+    return (uint32_t)(query->daily ? instant_day(instant_ns) : instant_hour(instant_ns));
+}
+
 err_t listing_page(struct store *store, struct kv_txn *txn, struct arena *arena, const struct listing_query *query,
                    struct listing_position *position, err_t (*emit)(void *context, const struct listing_row *row),
                    void *context, bool *more)
@@ -260,8 +268,8 @@ err_t listing_page(struct store *store, struct kv_txn *txn, struct arena *arena,
         .family = query->daily ? ROWS_DAILY : ROWS_HOURLY,
         .query = query,
         .arena = arena,
-        .first_bucket = (uint32_t)(query->daily ? instant_day(query->start_ns) : instant_hour(query->start_ns)),
-        .end_bucket = (uint32_t)(query->daily ? instant_day(query->end_ns) : instant_hour(query->end_ns)),
+        .first_bucket = bucket_of(query, query->start_ns),
+        .end_bucket = bucket_of(query, query->end_ns),
     };
     *more = false;
     if (query->one_subscription) {

@@ -226,7 +226,9 @@ static struct scan plan(struct summary *s)
     struct scan scan = { .summary = s, .end_bucket = UINT32_MAX, .end_period = UINT32_MAX };
     scan.days = q->granularity != SUMMARY_HOURLY && q->from_ns % NS_PER_DAY == 0 && q->to_ns % NS_PER_DAY == 0;
     int64_t unit_ns = scan.days ? NS_PER_DAY : NS_PER_HOUR;
-    uint32_t from = (uint32_t)(q->from_ns / unit_ns), to = (uint32_t)(q->to_ns / unit_ns);
+    /* Neither usage nor reports lie before 1970. */
+    uint32_t from = q->from_ns > 0 ? (uint32_t)(q->from_ns / unit_ns) : 0;
+    uint32_t to = q->to_ns > 0 ? (uint32_t)(q->to_ns / unit_ns) : 0;
     if (q->reported_axis) {
         scan.first_bucket = from;
         scan.end_bucket = to;

@@ -72,14 +72,30 @@ static struct text take_word(struct text *text)
     return word;
 }
 
-static bool take_literal(struct arena *arena, struct text *text, struct text *out)
+/* The member's name: what stands before " eq", so that names of tags may hold blanks. */
+static bool take_name(struct text *text, struct text *name)
+{
+    for (size_t i = 0; i + 3 < text->len; i++) {
+        struct text operator = { text->ptr + i, 3 };
+        if (!text_equal_nocase(operator, TEXT(" eq")) || (text->ptr[i + 3] != ' ' && text->ptr[i + 3] != '\''))
+            continue;
+        *name = text_trim((struct text){ text->ptr, i });
+        text->ptr += i + 3;
+        text->len -= i + 3;
+        return true;
+    }
+    return false;
+}
+
+/* ERROR_INVALID_PROPERTY when no literal comes next. */
+static err_t take_literal(struct arena *arena, struct text *text, struct text *out)
 {
     skip_blanks(text);
     if (text->len == 0 || text->ptr[0] != '\'')
-        return false;
+        return ERROR_INVALID_PROPERTY;
     char *copy = arena_alloc(arena, text->len);
     if (copy == NULL)
-        return false;
+        return ERROR_NO_MEMORY;
     size_t length = 0, i = 1;
     for (; i < text->len; i++) {
         if (text->ptr[i] == '\'') {
@@ -90,11 +106,11 @@ static bool take_literal(struct arena *arena, struct text *text, struct text *ou
         copy[length++] = text->ptr[i];
     }
     if (i >= text->len)
-        return false;
+        return ERROR_INVALID_PROPERTY;
     *out = (struct text){ copy, length };
     text->ptr += i + 1;
     text->len -= i + 1;
-    return true;
+    return ERROR_OK;
 }
 
 static bool find_member(struct text name, struct summary_filter *filter)
@@ -128,9 +144,12 @@ err_t summary_read_filter(struct arena *arena, struct text text, struct summary_
     skip_blanks(&text);
     while (text.len > 0) {
         struct summary_filter filter = { .member = SUMMARY_TAG };
-        if (!find_member(take_word(&text), &filter) || !text_equal_nocase(take_word(&text), TEXT("eq")) ||
-            !take_literal(arena, &text, &filter.value))
+        struct text name;
+        if (!take_name(&text, &name) || !find_member(name, &filter))
             return bad_filter(info);
+        err_t error = take_literal(arena, &text, &filter.value);
+        if (error != ERROR_OK)
+            return error == ERROR_NO_MEMORY ? error_set(info, error, NULL, NULL) : bad_filter(info);
         if (query->filter_count == SUMMARY_FILTERS_MAX)
             return error_set(info, ERROR_INVALID_PROPERTY, "filter", "at most %d comparisons", SUMMARY_FILTERS_MAX);
         query->filters[query->filter_count++] = filter;

@@ -81,13 +81,13 @@ def test_history_lies_before_the_first_live_hour(fresh, as_operator, tmp_path):
     own = guid()
     fresh.anybody.accept(record(guid(), fresh.now - 2 * HOUR))
     hour = fresh.now.replace(minute=0, second=0)
-    old = [dict(one, reportedTime=iso(hour - 100 * HOUR)) for one in some(fresh, own, 3)]
+    old = [dict(one, reportedTime=iso(hour - 2 * HOUR)) for one in some(fresh, own, 3)]
     late = [dict(one, reportedTime=iso(hour)) for one in some(fresh, own, 2)]
     path = tmp_path / "history.ndjson"
     path.write_text(FORMATS["ndjson"](old + late))
     result = run("import", path, "--history", *as_operator).expect(1)
     assert "reportedTime" in result.out + result.err, result
-    rows = fresh.usage(own, (hour - 100 * HOUR, hour - 99 * HOUR))
+    rows = fresh.usage(own, (hour - 2 * HOUR, hour - HOUR))
     assert harness.exact_sum(row["properties"]["quantity"] for row in rows) == exact("0.33")
     assert fresh.total(own)[1] == 3
 
@@ -96,7 +96,7 @@ def test_history_by_folder_with_the_server_stopped(fresh, tmp_path):
     own = guid()
     hour = fresh.now.replace(minute=0, second=0)
     path = tmp_path / "history.ndjson"
-    path.write_text(FORMATS["ndjson"]([dict(one, reportedTime=iso(hour - 1000 * HOUR)) for one in some(fresh, own)]))
+    path.write_text(FORMATS["ndjson"]([dict(one, reportedTime=iso(hour - HOUR)) for one in some(fresh, own)]))
     fresh.stop()
     for _ in range(2):
         run("import", path, "--history", "--data-dir", fresh.data_dir).expect(0)

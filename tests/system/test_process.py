@@ -138,7 +138,7 @@ def test_a_data_directory_that_cannot_be_made(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--nonsense"], ["frobnicate"], ["serve", "--prot", "1"], ["serve", "extra"], ["serve", "--listen"], ["init"], ["import"],
+    ["--nonsense"], ["frobnicate"], ["serve", "--prot", "1"], ["serve", "extra"], ["serve", "--listen"], ["import"],
     ["demo", "--speed", "fast"], ["demo", "--start", "yesterday"], ["token"], ["token", "frobnicate"],
     ["import", "a", "--format", "xml"], ["init", "--data-dir", "a", "--data-dir"], ["version", "--loud"], []])
 def test_wrong_usage(arguments, tmp_path):

@@ -101,6 +101,7 @@ def test_tls_versions(empty, version):
         assert client.connection.sock.version() == version.name.replace("_", ".")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_older_tls_is_refused(empty):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -192,7 +193,7 @@ BASE = b"GET /healthz HTTP/1.1\r\n"
     BASE + b"Host: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", BASE + b"Host: x\r\nContent-Length: -1\r\n\r\n",
     BASE + b"Host: x\r\nContent-Length: 0x10\r\n\r\n", BASE + b"Host: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
     b"POST /v1/usage HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/one\r\nHost: x\r\n\r\n",
     b"OPTIONS rtsp://x/ RTSP/1.0\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ], ids=lambda data: repr(data[:40]))

@@ -48,7 +48,9 @@ static void positions_are_remembered(void **state)
 {
     struct store_fixture *f = *state;
     struct demo_position_put put;
-    struct demo_position position = { .now_ns = test_instant("2026-01-31T13:07:00.5Z"), .posting_hour = 491437, .regular_done = true };
+    struct demo_position position = { .now_ns = test_instant("2026-01-31T13:07:00.5Z"),
+                                      .posting_hour = 491437,
+                                      .regular_done = true };
     struct demo_position found;
     struct kv_txn *txn = store_fixture_read(f);
     assert_error(demo_position_get(txn, &found), ERROR_NOT_FOUND);

@@ -32,7 +32,8 @@ static err_t count(void *context, const struct demo_report *report)
     return ERROR_OK;
 }
 
-static void tally_hours(const struct demo_stamp *stamp, int64_t from, int64_t to, struct tally *tally, uint8_t digest[SHA256_SIZE])
+static void tally_hours(const struct demo_stamp *stamp, int64_t from, int64_t to, struct tally *tally,
+                        uint8_t digest[SHA256_SIZE])
 {
     memset(tally, 0, sizeof *tally);
     sha256_init(&tally->hash);
@@ -203,10 +204,12 @@ static void tenants_are_of_every_kind(void **state)
         provided += tenants[i].provider != NULL;
     }
     assert_true(count_all >= 8);
-    assert_true(states[SUBSCRIPTION_ENABLED] >= 5 && states[SUBSCRIPTION_DELETED] == 1 && states[SUBSCRIPTION_UNKNOWN] == 1);
+    assert_true(states[SUBSCRIPTION_ENABLED] >= 5 && states[SUBSCRIPTION_DELETED] == 1 &&
+                states[SUBSCRIPTION_UNKNOWN] == 1);
     assert_true(mapped >= 3 && mapped < count_all && provided == 1);
 }
 
-TESTS(cmocka_unit_test(is_the_same_twice), cmocka_unit_test(reports_what_a_stamp_does), cmocka_unit_test(has_no_id_twice),
-      cmocka_unit_test(reports_records_that_the_server_takes), cmocka_unit_test(one_producer_falls_silent),
-      cmocka_unit_test(a_sink_can_end_it), cmocka_unit_test(tenants_are_of_every_kind))
+TESTS(cmocka_unit_test(is_the_same_twice), cmocka_unit_test(reports_what_a_stamp_does),
+      cmocka_unit_test(has_no_id_twice), cmocka_unit_test(reports_records_that_the_server_takes),
+      cmocka_unit_test(one_producer_falls_silent), cmocka_unit_test(a_sink_can_end_it),
+      cmocka_unit_test(tenants_are_of_every_kind))

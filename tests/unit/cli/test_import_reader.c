@@ -163,7 +163,9 @@ static void broken_json_ends_the_import(void **state)
 static void the_recorded_hour_is_found(void **state)
 {
     struct fixture *f = *state;
-    const struct import_reader_options options = { .path = "tests/data/recorded-hour.json", .history = true, .reported_start_ns = -1 };
+    const struct import_reader_options options = { .path = "tests/data/recorded-hour.json",
+                                                   .history = true,
+                                                   .reported_start_ns = -1 };
     assert_ok(import_reader_open(&options, &f->reader, &f->info));
     assert_int_equal(import_reader_format(f->reader), IMPORT_ARM);
     for (uint64_t i = 1; i <= 236; i++) {

@@ -165,6 +165,14 @@ UNUSED_OK static void harness_await_open(struct harness *h, uint64_t connections
              (unsigned long long)connections);
 }
 
+/* Until the server has read so many bytes in all. */
+UNUSED_OK static void harness_await_bytes(struct harness *h, uint64_t bytes)
+{
+    for (int i = 0; i < PEER_TIMEOUT_S * 1000 && harness_stats(h).bytes_in_total < bytes; i++)
+        usleep(1000);
+    assert_true(harness_stats(h).bytes_in_total >= bytes);
+}
+
 /* --- peers --- */
 
 struct peer {
@@ -194,6 +202,8 @@ static bool peer_send_raw(struct peer *peer, struct text bytes)
 {
     while (bytes.len > 0) {
         ssize_t sent = send(peer->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
         if (sent <= 0)
             return false;
         bytes = (struct text){ bytes.ptr + sent, bytes.len - (size_t)sent };
@@ -215,11 +225,13 @@ static bool peer_receive(struct peer *peer)
     char bytes[65536];
     if (peer->ended)
         return false;
-    ssize_t size = recv(peer->fd, bytes, sizeof bytes, 0);
+    ssize_t size;
+    do {
+        size = recv(peer->fd, bytes, sizeof bytes, 0);
+    } while (size < 0 && errno == EINTR);
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         fail_msg("%s: no answer within %d s", harness_subject, PEER_TIMEOUT_S);
     if (size <= 0) {
-        if (size < 0 && getenv("STAMPMETER_TEST_LOG")) fprintf(stderr, "recv: %s\n", strerror(errno));
         peer->ended = true;
         return false;
     }

@@ -47,17 +47,19 @@ static void cells_become_members(void **state)
 {
     struct fixture *f = *state;
     header(f, HEADER ",location,tags.cc,tags.env,additionalInfo\r\n");
-    assert_text(record(f, "1,s,sub,m,\"/a,\"\"b\"\"\",x,y,4.250,,47,,\"{\"\"a\"\":1}\"\r\n"),
-                "{\"id\":\"1\",\"source\":\"s\",\"subscriptionId\":\"sub\",\"meterId\":\"m\",\"resourceUri\":\"/a,\\\"b\\\"\","
-                "\"usageStartTime\":\"x\",\"usageEndTime\":\"y\",\"quantity\":\"4.250\",\"additionalInfo\":{\"a\":1},"
-                "\"tags\":{\"cc\":\"47\"}}");
+    assert_text(
+        record(f, "1,s,sub,m,\"/a,\"\"b\"\"\",x,y,4.250,,47,,\"{\"\"a\"\":1}\"\r\n"),
+        "{\"id\":\"1\",\"source\":\"s\",\"subscriptionId\":\"sub\",\"meterId\":\"m\",\"resourceUri\":\"/a,\\\"b\\\"\","
+        "\"usageStartTime\":\"x\",\"usageEndTime\":\"y\",\"quantity\":\"4.250\",\"additionalInfo\":{\"a\":1},"
+        "\"tags\":{\"cc\":\"47\"}}");
 }
 
 static void tags_may_be_json_or_text(void **state)
 {
     struct fixture *f = *state;
     header(f, HEADER ",TAGS\n");
-    assert_non_null(strstr(record(f, "1,s,sub,m,/a,x,y,1,\"{\"\"cc\"\":\"\"1\"\"}\"\n").ptr, "\"tags\":{\"cc\":\"1\"}}"));
+    assert_non_null(
+        strstr(record(f, "1,s,sub,m,/a,x,y,1,\"{\"\"cc\"\":\"\"1\"\"}\"\n").ptr, "\"tags\":{\"cc\":\"1\"}}"));
     assert_non_null(strstr(record(f, "1,s,sub,m,/a,x,y,1,null\n").ptr, "\"tags\":\"null\"}"));
     assert_non_null(strstr(record(f, "1,s,sub,m,/a,x,y,1,{broken\n").ptr, "\"tags\":\"{broken\"}"));
     assert_null(strstr(record(f, "1,s,sub,m,/a,x,y,1,\n").ptr, "tags"));
@@ -74,10 +76,12 @@ static void headers_are_checked(void **state)
         { "id,source\n", "subscriptionId" },  { HEADER ",\n", "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        assert_error(csv_records_header(&f->records, f->arena, text_of(rows[i].row), false, &f->info), ERROR_INVALID_PROPERTY);
+        assert_error(csv_records_header(&f->records, f->arena, text_of(rows[i].row), false, &f->info),
+                     ERROR_INVALID_PROPERTY);
         assert_string_equal(f->info.target, rows[i].target);
     }
-    assert_error(csv_records_header(&f->records, f->arena, TEXT("\"open\n"), false, &f->info), ERROR_INVALID_REQUEST_CONTENT);
+    assert_error(csv_records_header(&f->records, f->arena, TEXT("\"open\n"), false, &f->info),
+                 ERROR_INVALID_REQUEST_CONTENT);
     assert_error(csv_records_header(&f->records, f->arena, TEXT(HEADER "\n"), true, &f->info), ERROR_INVALID_PROPERTY);
     assert_string_equal(f->info.target, "reportedTime");
 }
@@ -88,8 +92,10 @@ static void rows_are_checked(void **state)
     struct text text;
     header(f, "\xEF\xBB\xBF" HEADER "\n");
     assert_error(csv_records_row(&f->records, f->arena, TEXT("1,2\n"), &text, &f->info), ERROR_INVALID_PROPERTY);
-    assert_error(csv_records_row(&f->records, f->arena, TEXT("1,s,sub,m,/a,x,y,1,9\n"), &text, &f->info), ERROR_INVALID_PROPERTY);
-    assert_error(csv_records_row(&f->records, f->arena, TEXT("a\"b,s,sub,m,/a,x,y,1\n"), &text, &f->info), ERROR_INVALID_PROPERTY);
+    assert_error(csv_records_row(&f->records, f->arena, TEXT("1,s,sub,m,/a,x,y,1,9\n"), &text, &f->info),
+                 ERROR_INVALID_PROPERTY);
+    assert_error(csv_records_row(&f->records, f->arena, TEXT("a\"b,s,sub,m,/a,x,y,1\n"), &text, &f->info),
+                 ERROR_INVALID_PROPERTY);
     assert_error(csv_records_row(&f->records, f->arena, TEXT("\r\n"), &text, &f->info), ERROR_NOT_FOUND);
 }
 
