@@ -4,6 +4,7 @@
 #include "api/api_internal.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "store/journal.h"
 
 #define MEDIA_METRICS TEXT("text/plain; version=0.0.4; charset=utf-8")
 #define MEDIA_PLAIN TEXT("text/plain; charset=utf-8")
@@ -193,6 +194,16 @@ static err_t first_reported(struct api *api, struct kv_txn *txn, int64_t *out_ns
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
+/* The newest live report; in a store that holds only imported history, when its last record was reported. */
+static int64_t last_reported_ns(struct kv_txn *txn, const struct store_state *state)
+{
+    struct journal_record record;
+    if (state->last_reported_ns == INT64_MIN && state->last_sequence > 0 &&
+        journal_get(txn, state->last_sequence, &record) == ERROR_OK)
+        return record.reported_ns;
+    return state->last_reported_ns;
+}
+
 static err_t read_status(struct read_job *job, struct kv_txn *txn)
 {
     struct api *api = job->api;
@@ -206,6 +217,7 @@ static err_t read_status(struct read_job *job, struct kv_txn *txn)
         error = first_reported(api, txn, &first_ns);
     if (error != ERROR_OK)
         return error;
+    state.last_reported_ns = last_reported_ns(txn, &state);
     struct store_counters store = store_counters(api->options.store);
     struct server_stats net = api->server != NULL ? server_stats(api->server) : (struct server_stats){ 0 };
     int64_t uptime_ns = clock_monotonic_ns(api->options.clock) - api->started_monotonic_ns;

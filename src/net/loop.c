@@ -15,8 +15,9 @@
 #include "base/memory.h"
 #include "net/loop_uv.h"
 
-/* When the injected clock lags behind (tests step it by hand), an early timer looks again this often. */
+/* A steered clock (tests, the demo) may stand still or jump: timers on it look again this often. */
 #define TIMER_RECHECK_MS 20
+#define TIMER_WAIT_STEERED_MS 250
 
 struct loop_timer {
     struct loop_handle hook; /* first: uv.data points here */
@@ -273,6 +274,12 @@ static void timer_stop_for_good(struct loop_handle *hook)
     uv_close((uv_handle_t *)&timer->uv, on_timer_closed);
 }
 
+static uint64_t first_wait_ms(const struct loop *loop, uint64_t delay_ms)
+{
+    bool steered = loop->clock != clock_system();
+    return steered && delay_ms > TIMER_WAIT_STEERED_MS ? TIMER_WAIT_STEERED_MS : delay_ms;
+}
+
 static void on_timer(uv_timer_t *uv)
 {
     struct loop_timer *timer = CONTAINER_OF(uv, struct loop_timer, uv);
@@ -311,7 +318,7 @@ void loop_timer_start(struct loop_timer *timer, uint64_t delay_ms)
         return;
     timer->due_ns = loop_now_ns(timer->loop) + (int64_t)delay_ms * NS_PER_MS;
     uv_update_time(&timer->loop->uv); /* "now" is stale after long work in this turn */
-    uv_timer_start(&timer->uv, on_timer, delay_ms, 0);
+    uv_timer_start(&timer->uv, on_timer, first_wait_ms(timer->loop, delay_ms), 0);
 }
 
 void loop_timer_stop(struct loop_timer *timer)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #define MAP_SIZE_BYTES_MIN ((size_t)64 << 20)
+#define DISK_FULL_BYTES (UINT64_C(1) << 20)
 #define NFS_MAGIC 0x6969
 #define SMB_MAGIC 0x517B
 #define CIFS_MAGIC 0xFF534D42
@@ -107,6 +108,13 @@ static bool on_network_filesystem(const char *folder)
         return false;
     unsigned long type = (unsigned long)fs.f_type & 0xFFFFFFFFul;
     return type == NFS_MAGIC || type == SMB_MAGIC || type == CIFS_MAGIC || type == SMB2_MAGIC;
+}
+
+/* LMDB says EIO of a write that was cut short, which is what fills a disk up. */
+static bool on_full_disk(const char *folder)
+{
+    struct statfs fs;
+    return statfs(folder, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < DISK_FULL_BYTES;
 }
 
 static int open_tables(struct kv *kv, bool read_only)
@@ -221,6 +229,8 @@ err_t kv_commit(struct kv_txn *txn)
     }
     txn->kv->writing = false;
     int code = mdb_txn_commit(txn->mdb);
+    if (code == EIO && on_full_disk(txn->kv->path))
+        code = ENOSPC;
     return code == 0 ? ERROR_OK : failed(code, "commit failed");
 }
 

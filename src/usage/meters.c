@@ -60,35 +60,44 @@ static err_t read_rows(struct arena *arena, struct csv_reader *reader, struct te
         if (meter->key.ptr == NULL)
             return ERROR_NO_MEMORY;
     }
-    return error == ERROR_NOT_FOUND ? ERROR_OK
+    if (error == ERROR_NOT_FOUND)
+        return ERROR_OK;
+    return error == ERROR_NO_MEMORY ? error
                                     : error_set(info, ERROR_INVALID_CONFIG, NULL,
                                                 "line %zu of the meter catalogue is not CSV", reader->line);
 }
 
-err_t meters_load(struct arena *arena, struct text csv, struct meters **out, struct error_info *info)
+static err_t load(struct arena *arena, struct text csv, struct meters **out, struct error_info *info)
 {
     struct text *fields = arena_array(arena, CSV_FIELDS_MAX, sizeof *fields);
     struct meters *meters = arena_zalloc(arena, sizeof *meters);
     if (fields == NULL || meters == NULL)
-        return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
+        return ERROR_NO_MEMORY;
     struct csv_reader reader = csv_reader(csv);
     size_t count, columns[COLUMN_COUNT];
     err_t error = csv_next(&reader, arena, fields, &count);
-    if (error != ERROR_OK)
+    if (error != ERROR_OK && error != ERROR_NO_MEMORY)
         return error_set(info, ERROR_INVALID_CONFIG, NULL, "the meter catalogue is empty or not CSV");
-    error = find_columns(fields, count, columns, info);
+    if (error == ERROR_OK)
+        error = find_columns(fields, count, columns, info);
     if (error == ERROR_OK)
         error = read_rows(arena, &reader, fields, columns, meters, info);
     if (error != ERROR_OK)
         return error;
     meters->by_key = arena_array(arena, meters->count + 1, sizeof *meters->by_key);
     if (meters->by_key == NULL)
-        return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
+        return ERROR_NO_MEMORY;
     for (size_t i = 0; i < meters->count; i++)
         meters->by_key[i] = &meters->rows[i];
     qsort(meters->by_key, meters->count, sizeof *meters->by_key, compare_keys);
     *out = meters;
     return ERROR_OK;
+}
+
+err_t meters_load(struct arena *arena, struct text csv, struct meters **out, struct error_info *info)
+{
+    err_t error = load(arena, csv, out, info);
+    return error == ERROR_NO_MEMORY ? error_set(info, error, NULL, NULL) : error;
 }
 
 const struct meter *meters_find(const struct meters *meters, struct text key)

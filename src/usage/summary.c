@@ -330,6 +330,13 @@ static int compare_numbers(uint32_t a, uint32_t b)
     return a < b ? -1 : a > b;
 }
 
+/* No text comes before every text, the empty one too: they are two groups. */
+static int compare_texts(const struct summary *s, uint32_t a, uint32_t b)
+{
+    int order = (a != 0) - (b != 0);
+    return order != 0 ? order : text_compare(attribute_text(&s->cache, a), attribute_text(&s->cache, b));
+}
+
 static int compare_group(const struct summary *s, const struct group_key *a, const struct group_key *b)
 {
     const uint32_t left[] = { a->period, a->subscription, a->meter, a->resource, a->source };
@@ -338,15 +345,15 @@ static int compare_group(const struct summary *s, const struct group_key *a, con
     for (size_t i = 0; i < COUNT_OF(left) && order == 0; i++)
         order = compare_numbers(left[i], right[i]);
     if (order == 0)
-        order = text_compare(attribute_text(&s->cache, a->location), attribute_text(&s->cache, b->location));
+        order = compare_texts(s, a->location, b->location);
     for (size_t i = 0; i < s->query->tag_count && order == 0; i++)
-        order = text_compare(attribute_text(&s->cache, a->tags[i]), attribute_text(&s->cache, b->tags[i]));
+        order = compare_texts(s, a->tags[i], b->tags[i]);
     if (order != 0)
         return order;
     bool a_unknown = (a->unit & UNKNOWN_UNIT_FLAG) != 0, b_unknown = (b->unit & UNKNOWN_UNIT_FLAG) != 0;
     if (a_unknown || b_unknown)
         return a_unknown && b_unknown ? compare_numbers(a->unit, b->unit) : a_unknown - b_unknown;
-    return text_compare(attribute_text(&s->cache, a->unit), attribute_text(&s->cache, b->unit));
+    return compare_texts(s, a->unit, b->unit);
 }
 
 /* Merge sort of our own: the order needs the summary's texts, and qsort hands no context to its comparison. */

@@ -17,6 +17,7 @@ from harness import HOUR, exact_sum, guid, iso, record, run
 ROUNDS, ROUNDS_LONG = 20, 200
 POSTERS = 4
 LIFE_S = (0.02, 0.6)
+LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 METERS = ["FAB6EB84-500B-4A09-A8CA-7358F8BBAEA5", "9CD92D4C-BAFD-4492-B278-BEDC2DE8232A"]
 
 
@@ -30,7 +31,7 @@ class Poster(threading.Thread):
         self.sent, self.acknowledged, self.failure = [], set(), None
 
     def batch(self):
-        start = self.now - self.random.randrange(2, 60) * HOUR
+        start = self.now - self.random.randrange(20, 80) * HOUR
         return [record(self.own, start, id="%s-%d-%d" % (self.prefix, len(self.sent), n),
                        # Some over several hours, so that one record is several rows.
                        usageEndTime=iso(start + self.random.choice([1, 1, 1, 5, 30]) * HOUR / 2),
@@ -55,7 +56,7 @@ class Poster(threading.Thread):
 
 
 def sums(client, own, **more):
-    target = harness.summary_target(harness.START - 3000 * harness.DAY, harness.START + 3000 * harness.DAY,
+    target = harness.summary_target(LONG_AGO, LONG_AGO + 6000 * harness.DAY,
                                     filter="subscriptionId eq '%s'" % own, **more)
     rows = client.rows(target)
     return exact_sum(row["quantity"] for row in rows), sum(row["records"] for row in rows)
