@@ -113,9 +113,13 @@ const net_sources = [_][]const u8{
 };
 
 const net_tests = [_][]const u8{
+    "tests/unit/net/test_client.c",
     "tests/unit/net/test_corpus.c",
     "tests/unit/net/test_http1.c",
+    "tests/unit/net/test_loop.c",
     "tests/unit/net/test_router.c",
+    "tests/unit/net/test_server.c",
+    "tests/unit/net/test_static_files.c",
     "tests/unit/net/test_tls.c",
 };
 
@@ -141,7 +145,14 @@ const usage_tests = [_][]const u8{
     "tests/unit/usage/test_exact.c",
     "tests/unit/usage/test_history.c",
     "tests/unit/usage/test_ingest.c",
+    "tests/unit/usage/test_listing.c",
+    "tests/unit/usage/test_meters.c",
+    "tests/unit/usage/test_page_token.c",
     "tests/unit/usage/test_record.c",
+    "tests/unit/usage/test_recorded_hour.c",
+    "tests/unit/usage/test_subscriptions.c",
+    "tests/unit/usage/test_summary.c",
+    "tests/unit/usage/test_summary_query.c",
 };
 
 const identity_sources = [_][]const u8{
@@ -229,6 +240,7 @@ const fuzz_targets = [_][]const u8{
     "canary",
     "csv",
     "decimal",
+    "http",
     "instant",
     "json",
 };

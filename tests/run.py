@@ -336,6 +336,7 @@ def shortened(text):
 
 def run_group(group, arguments):
     start = time.monotonic()
+    say("running %s" % group)
     with tempfile.TemporaryDirectory(prefix="stampmeter-%s-" % group) as scratch:
         try:
             clock = Clock(group, arguments.long)

@@ -212,7 +212,7 @@ static err_t hash_password(struct read_job *job, struct kv_txn *txn)
 static void user_stored(struct write_call *write)
 {
     struct identity_call *call = CONTAINER_OF(write, struct identity_call, write);
-    if (call->put.exists) {
+    if (call->put.exists && !call->put.replace) {
         respond_error(write->exchange, ERROR_CONFLICT, "username", "a user of that name exists; choose another name");
         return;
     }

@@ -15,9 +15,9 @@
 #include "base/memory.h"
 #include "net/loop_uv.h"
 
-/* A steered clock (tests, the demo) may stand still or jump: timers on it look again this often. */
-#define TIMER_RECHECK_MS 20
-#define TIMER_WAIT_STEERED_MS 250
+/* A steered clock (tests, the demo) may jump or stand still: timers on it look again this often. */
+#define TIMER_STEERED_MS 250
+#define TIMER_STANDING_MS 20
 
 struct loop_timer {
     struct loop_handle hook; /* first: uv.data points here */
@@ -26,7 +26,7 @@ struct loop_timer {
     struct loop_timer *next, *previous; /* loop->timers */
     void (*fire)(void *context);
     void *context;
-    int64_t due_ns;
+    int64_t due_ns, seen_ns;
     bool released, closed;
 };
 
@@ -274,23 +274,27 @@ static void timer_stop_for_good(struct loop_handle *hook)
     uv_close((uv_handle_t *)&timer->uv, on_timer_closed);
 }
 
-static uint64_t first_wait_ms(const struct loop *loop, uint64_t delay_ms)
+static void on_timer(uv_timer_t *uv);
+
+static void timer_wait(struct loop_timer *timer, int64_t now_ns)
 {
-    bool steered = loop->clock != clock_system();
-    return steered && delay_ms > TIMER_WAIT_STEERED_MS ? TIMER_WAIT_STEERED_MS : delay_ms;
+    uint64_t wait_ms = (uint64_t)((timer->due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+    if (timer->loop->clock != clock_system()) {
+        uint64_t bound_ms = now_ns == timer->seen_ns ? TIMER_STANDING_MS : TIMER_STEERED_MS;
+        wait_ms = wait_ms < bound_ms ? wait_ms : bound_ms;
+    }
+    timer->seen_ns = now_ns;
+    uv_timer_start(&timer->uv, on_timer, wait_ms, 0);
 }
 
 static void on_timer(uv_timer_t *uv)
 {
     struct loop_timer *timer = CONTAINER_OF(uv, struct loop_timer, uv);
-    /* libuv may be a millisecond early, and a manual clock stands still: the injected clock decides. */
-    int64_t early_ns = timer->due_ns - loop_now_ns(timer->loop);
-    if (early_ns > 0) {
-        uint64_t wait_ms = (uint64_t)(early_ns / NS_PER_MS) + 1;
-        uv_timer_start(uv, on_timer, wait_ms < TIMER_RECHECK_MS ? wait_ms : TIMER_RECHECK_MS, 0);
-        return;
-    }
-    timer->fire(timer->context);
+    int64_t now_ns = loop_now_ns(timer->loop);
+    if (now_ns < timer->due_ns) /* libuv may be a millisecond early: the injected clock decides */
+        timer_wait(timer, now_ns);
+    else
+        timer->fire(timer->context);
 }
 
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *context), void *context)
@@ -316,9 +320,11 @@ void loop_timer_start(struct loop_timer *timer, uint64_t delay_ms)
     require_loop_thread(timer->loop);
     if (timer->released || uv_is_closing((uv_handle_t *)&timer->uv))
         return;
-    timer->due_ns = loop_now_ns(timer->loop) + (int64_t)delay_ms * NS_PER_MS;
+    int64_t now_ns = loop_now_ns(timer->loop);
+    timer->due_ns = now_ns + (int64_t)delay_ms * NS_PER_MS;
+    timer->seen_ns = -1;
     uv_update_time(&timer->loop->uv); /* "now" is stale after long work in this turn */
-    uv_timer_start(&timer->uv, on_timer, first_wait_ms(timer->loop, delay_ms), 0);
+    timer_wait(timer, now_ns);
 }
 
 void loop_timer_stop(struct loop_timer *timer)

@@ -217,6 +217,7 @@ static err_t count_repeat(struct history_answer *answer, const uint8_t identity[
 
 struct row {
     struct text subscription, meter, start, end, quantity; /* quantity: JSON */
+    int64_t end_ns;
     struct text resource_uri, location;
     const struct json *tags, *additional_info;
 };
@@ -274,13 +275,13 @@ static err_t read_row(struct arena *arena, const struct json *value, struct row 
 static err_t read_times(struct row *row, char start[INSTANT_TEXT_SIZE], char end[INSTANT_TEXT_SIZE],
                         struct error_info *info)
 {
-    int64_t start_ns, end_ns;
+    int64_t start_ns;
     if (instant_parse_lenient(row->start, &start_ns) != ERROR_OK)
         return lacks(info, "usageStartTime", "is not a time");
-    if (instant_parse_lenient(row->end, &end_ns) != ERROR_OK)
+    if (instant_parse_lenient(row->end, &row->end_ns) != ERROR_OK)
         return lacks(info, "usageEndTime", "is not a time");
     instant_print(start_ns, start);
-    instant_print(end_ns, end);
+    instant_print(row->end_ns, end);
     row->start = text_of(start);
     row->end = text_of(end);
     return ERROR_OK;
@@ -363,10 +364,20 @@ static err_t put_attributes(struct arena *arena, struct json_writer *json, const
     return ERROR_OK;
 }
 
+/* An answer does not say when each of its rows was reported: at the start of what was asked for, but for long windows
+ * not earlier than usage can be reported. */
+static void print_reported(const struct history_answer *answer, const struct row *row, char out[INSTANT_TEXT_SIZE])
+{
+    int64_t earliest_ns = row->end_ns - RECORD_REPORTED_BEFORE_END_NS_MAX;
+    instant_print(earliest_ns > answer->reported_ns ? earliest_ns : answer->reported_ns, out);
+}
+
 static err_t put_record(const struct history_answer *answer, struct arena *arena, const struct row *row, const char *id,
                           struct buffer *out)
 {
     struct json_writer json = json_writer(out);
+    char reported[INSTANT_TEXT_SIZE];
+    print_reported(answer, row, reported);
     json_begin_object(&json);
     put_text(&json, "id", text_of(id));
     put_text(&json, "source", source_of(row->resource_uri));
@@ -382,7 +393,7 @@ static err_t put_record(const struct history_answer *answer, struct arena *arena
     err_t error = put_attributes(arena, &json, "tags", row->tags);
     if (error == ERROR_OK)
         error = put_attributes(arena, &json, "additionalInfo", row->additional_info);
-    put_text(&json, "reportedTime", text_of(answer->reported_text));
+    put_text(&json, "reportedTime", text_of(reported));
     json_end_object(&json);
     return error == ERROR_OK && out->failed ? ERROR_NO_MEMORY : error;
 }

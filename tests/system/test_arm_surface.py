@@ -45,6 +45,11 @@ def test_headers_of_an_answer(client, target, stamp):
     assert "Transfer-Encoding" in headers or int(headers["Content-Length"]) > 0
 
 
+def test_writes_have_a_limit_of_their_own(stamp):
+    headers = stamp.operator.request("POST", "/v1/clock", body={"advance": "PT0S"}).expect(200).headers
+    assert int(headers["x-ms-ratelimit-remaining-subscription-writes"]) > 0
+
+
 def test_each_request_has_an_id_of_its_own_which_is_in_the_log(stamp, client, target):
     first, second = (client.get(target).headers["x-ms-request-id"] for _ in range(2))
     assert first != second

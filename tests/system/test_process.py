@@ -339,39 +339,3 @@ def complain(server, what):
     before = complaints()
     server.process.send_signal(signal.SIGHUP)
     until(lambda: complaints() > before, "a complaint about " + what)
-
-
-# ---- Accounts by command ----
-
-
-def test_tokens_by_command_with_the_server_stopped(initialised, tmp_path):
-    data_dir, _ = initialised
-    made = run("token", "create", "--role", "producer", "--source", "Microsoft.Compute", "--name", "rp", "--data-dir", data_dir)
-    token = made.expect(0).out.strip().splitlines()[-1].split()[-1]
-    listed = run("token", "list", "--data-dir", data_dir).expect(0).out
-    assert "rp" in listed and token not in listed
-    now = harness.datetime.datetime.now(harness.datetime.timezone.utc).replace(minute=0, second=0, microsecond=0)
-    with serve(tmp_path, initialised) as server, server.client(token) as client:
-        client.accept(record(guid(), now - harness.HOUR))
-        assert client.verdict_of(record(guid(), now - harness.HOUR, source="Other"))["code"] == "SourceNotAllowed"
-
-
-def test_tokens_by_command_over_https(fresh, tmp_path):
-    token_file = tmp_path / "operator.token"
-    token_file.write_text(fresh.ready["operator"]["token"] + "\n")
-    remote = ["--url", fresh.url, "--ca", fresh.ca_file, "--token-file", token_file]
-    own = fresh.tenants[0]["subscriptionId"]
-    made = json.loads(run("token", "create", "--role", "tenant", "--subscription", own, "--json", *remote).expect(0).out)
-    with fresh.client(made["token"]) as client:
-        assert [one["subscriptionId"] for one in client.rows("/v1/subscriptions")] == [own]
-        run("token", "revoke", made["id"], *remote).expect(0)
-        client.get("/v1/subscriptions").expect(401)
-
-
-def test_a_server_that_is_not_there(tmp_path):
-    token_file = tmp_path / "operator.token"
-    token_file.write_text("sm_x\n")
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = "https://127.0.0.1:%d" % closed.getsockname()[1]
-        assert run("token", "list", "--url", url, "--token-file", token_file).expect(3).one_line()

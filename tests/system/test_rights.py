@@ -66,7 +66,7 @@ def test_each_role_reads_what_it_may_and_nothing_else(stamp, window):
 
 @pytest.mark.parametrize("method, path, body", [
     ("PUT", "/v1/subscriptions/%s", {"displayName": "mine"}), ("DELETE", "/v1/subscriptions/%s", None),
-    ("POST", "/v1/tokens", {"role": "operator"}), ("POST", "/v1/users", {"name": "eve", "role": "operator", "password": "x" * 20}),
+    ("POST", "/v1/tokens", {"role": "operator"}), ("POST", "/v1/users", {"username": "eve", "role": "operator", "password": "x" * 20}),
     ("POST", "/v1/clock", {"advance": "PT1H"}), ("POST", "/v1/usage", [])])
 def test_a_tenant_changes_nothing(stamp, method, path, body):
     tenant = stamp.tenants[0]

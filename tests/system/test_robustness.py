@@ -1,6 +1,7 @@
 """Bad input of every kind gets its documented answer, or a closed connection, and the server goes on serving."""
 import os
 import re
+import socket
 import ssl
 import struct
 
@@ -354,7 +355,7 @@ def test_many_slow_clients_do_not_keep_others_out(hasty):
 
 def reset(connection):
     """Closes with RST instead of FIN."""
-    connection.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SOL_SOCKET, SO_LINGER
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
@@ -397,3 +398,43 @@ def test_a_client_that_does_not_read_long_answers(stamp):
             reset(connection)
     with stamp.client() as client:
         client.get("/healthz").expect(200)
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(tmp_path):
+    with harness.Stamp(tmp_path, options={"net.write_timeout": "300ms"}) as stamp:
+        own = guid()
+        records = [record(own, stamp.now - 2 * harness.HOUR, quantity="-1") for _ in range(20000)]
+        body = harness.json.dumps(records).encode()
+        with stamp.plain_socket() as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            context = ssl.create_default_context(cafile=stamp.ca_file)
+            with context.wrap_socket(plain, server_hostname=stamp.address[0]) as connection:
+                connection.sendall(usage_head(stamp, close=False, Content_Length=len(body)) + body)
+                harness.until(lambda: stamp_connections(stamp) == 1, "the connection that reads nothing to be cut off")
+
+
+def stamp_connections(stamp):
+    """Open connections, the one that asks included."""
+    metrics = stamp.operator.get("/metrics").expect(200).body.decode()
+    return int(re.search(r"^stampmeter_connections (\d+)$", metrics, re.MULTILINE).group(1))
+
+
+def test_connections_beyond_the_limit_wait_for_their_turn(tmp_path):
+    with harness.Stamp(tmp_path, options={"net.connections_max": 3}) as stamp:
+        stamp.operator.close()
+        open_ones = [stamp.tls_socket() for _ in range(3)]
+        waiting = stamp.plain_socket()
+        waiting.settimeout(0.2)
+        context = ssl.create_default_context(cafile=stamp.ca_file)
+        with pytest.raises((TimeoutError, ssl.SSLError)):
+            context.wrap_socket(waiting, server_hostname=stamp.address[0])
+        waiting.close()
+        # Those who are in are served.
+        for connection in open_ones[1:]:
+            connection.sendall(head(close=False))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        open_ones[0].close()
+        with stamp.client() as client:
+            client.get("/healthz").expect(200)
+        for connection in open_ones[1:]:
+            connection.close()

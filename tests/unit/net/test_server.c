@@ -213,6 +213,7 @@ static void slow_handshakes_are_cut(void **state)
     harness_advance(&h, 10100);
     assert_true(peer_sees_end(&silent));
     assert_true(peer_sees_end(&slow));
+    harness_await_open(&h, 0);
     assert_int_equal(harness_stats(&h).handshakes_failed_total, 2);
     peer_close(&silent);
     peer_close(&slow);

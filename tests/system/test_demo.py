@@ -1,0 +1,109 @@
+"""The simulated stamp: it begins with 35 days of history, goes on by the hour when told, the same way every time, and
+a restart in between changes nothing.
+"""
+import pytest
+
+import harness
+from harness import COMPUTE, DAY, HOUR, exact, instant, summary_target
+
+SILENT = "Microsoft.EventHub"
+HOURS = 6
+
+
+def sums(stamp, start, end, **more):
+    """{row without what is summed: (quantity, records)}"""
+    found = {}
+    for row in stamp.operator.rows(summary_target(start, end, **more)):
+        key = tuple((name, row[name]) for name in sorted(row) if name not in ("quantity", "records", "tags"))
+        found[key] = exact(row["quantity"]), row["records"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def going(tmp_path_factory):
+    """A demo like `stamp` that has gone on for some hours, with a restart after half of them; it and its sums before."""
+    with harness.Stamp(tmp_path_factory.mktemp("going"), empty=False) as server:
+        midnight = server.now.replace(hour=0)
+        before = sums(server, midnight - 30 * DAY, midnight, granularity="daily", groupBy="subscription,meter")
+        for _ in range(HOURS // 2):
+            server.advance("PT1H")
+        server.stop()
+        server.start()
+        server.advance("PT0S")
+        for _ in range(HOURS // 2):
+            server.advance("PT1H")
+        yield server, before
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The same without a restart, in one step."""
+    with harness.Stamp(tmp_path_factory.mktemp("straight"), empty=False) as server:
+        server.advance("PT%dH" % HOURS)
+        yield server
+
+
+def test_35_days_of_history(stamp):
+    end = stamp.now.replace(hour=0)
+    rows = stamp.operator.rows(summary_target(end - 40 * DAY, end, granularity="daily"))
+    days = {instant(row["start"]) for row in rows}
+    assert days == {end - n * DAY for n in range(1, 36)}
+
+
+def test_history_lies_before_the_start(stamp):
+    assert stamp.operator.rows(summary_target(stamp.now, stamp.now + DAY)) == []
+    assert stamp.operator.rows(summary_target(stamp.now, stamp.now + DAY, axis="reported")) == []
+
+
+def test_one_producer_is_silent_and_the_others_are_not(stamp):
+    hours = sums(stamp, stamp.now - 6 * HOUR, stamp.now, groupBy="source", granularity="hourly")
+    sources = {dict(key)["source"] for key in hours}
+    assert COMPUTE in sources and SILENT not in sources
+    earlier = sums(stamp, stamp.now - 3 * DAY, stamp.now, groupBy="source")
+    assert SILENT in {dict(key)["source"] for key in earlier}
+
+
+def test_it_has_late_records(stamp):
+    """Usage that was reported hours after it was consumed."""
+    end = stamp.now.replace(hour=0)
+    late = 0
+    for n in range(24):
+        window = (end - (n + 1) * HOUR, end - n * HOUR)
+        rows = stamp.operator.rows(harness.operator_target(stamp.operator_subscription, *window))
+        late += sum(instant(row["properties"]["usageEndTime"]) < window[0] - HOUR for row in rows)
+    assert late > 0
+
+
+def test_the_same_start_gives_the_same_history(stamp, going):
+    midnight = stamp.now.replace(hour=0)
+    same = sums(stamp, midnight - 30 * DAY, midnight, granularity="daily", groupBy="subscription,meter")
+    assert same == going[1] and same
+
+
+def test_every_hour_that_passes_is_posted(going):
+    server, _ = going
+    assert server.now == harness.START + HOURS * HOUR
+    rows = server.operator.rows(summary_target(harness.START - HOUR, server.now, granularity="hourly",
+                                               filter="source eq '%s'" % COMPUTE))
+    hours = {instant(row["start"]) for row in rows}
+    # The last hour's usage is posted some minutes after it has ended.
+    assert hours >= {harness.START + n * HOUR for n in range(-1, HOURS - 1)}
+
+
+def test_a_restart_or_other_steps_change_nothing(going, straight):
+    server, _ = going
+    span = (harness.START - 2 * DAY, harness.START + DAY)
+    for more in ({"axis": "usage", "granularity": "hourly"}, {"axis": "reported", "granularity": "hourly"}):
+        assert sums(server, *span, groupBy="subscription,meter,resource", **more) == sums(
+            straight, *span, groupBy="subscription,meter,resource", **more)
+
+
+def test_late_corrected_and_rejected_records_go_on(straight):
+    metrics = straight.operator.get("/metrics").expect(200).body.decode()
+    found = {}
+    for line in metrics.splitlines():
+        for verdict in ("accepted", "duplicate", "conflict", "rejected"):
+            if not line.startswith("#") and verdict in line and "record" in line:
+                found[verdict] = float(line.rsplit(" ", 1)[1])
+    assert found["accepted"] > 1000, found
+    assert found["duplicate"] > 0 and found["conflict"] + found["rejected"] > 0, found
