@@ -115,6 +115,7 @@ const net_sources = [_][]const u8{
 const net_tests = [_][]const u8{
     "tests/unit/net/test_client.c",
     "tests/unit/net/test_corpus.c",
+    "tests/unit/net/test_deadlines.c",
     "tests/unit/net/test_http1.c",
     "tests/unit/net/test_loop.c",
     "tests/unit/net/test_router.c",
@@ -240,9 +241,12 @@ const fuzz_targets = [_][]const u8{
     "canary",
     "csv",
     "decimal",
+    "filter",
     "http",
     "instant",
     "json",
+    "page_token",
+    "record",
 };
 
 const Layer = struct {
@@ -581,11 +585,14 @@ pub fn build(b: *Build) void {
     const program = addProgram(context, options.target, options.optimize, options.strip);
     b.installArtifact(program.exe);
 
-    const vendor_step = b.step("vendor", "Fetch the third-party sources and point vendor/.src at them");
-    const link = b.addSystemCommand(&.{ "sh", "-c", "rm -rf vendor/.src && ln -s \"$(cd \"$1\" && pwd)\" vendor/.src", "sh" });
+    // For editors, and for tests of the console without the program. By a rename: builds may run side by side.
+    const link = b.addSystemCommand(&.{
+        "sh", "-c", "ln -s \"$(cd \"$1\" && pwd)\" vendor/.src.$$ && mv -T vendor/.src.$$ vendor/.src", "sh",
+    });
     link.addDirectoryArg(context.vendor);
     link.has_side_effects = true;
-    vendor_step.dependOn(&link.step);
+    b.getInstallStep().dependOn(&link.step);
+    b.step("vendor", "Fetch the third-party sources and point vendor/.src at them").dependOn(&link.step);
 
     const run_step = b.step("run", "Build and start the demo (arguments after -- go to it)");
     const run = b.addRunArtifact(program.exe);

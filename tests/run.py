@@ -40,7 +40,7 @@ FUZZ_S = 10
 # What the tests call, and Debian's package that has it. clang's runtime is looked for apart: its name has a version.
 PROGRAMS = {
     "san": {"clang": "clang", "ar": "binutils", "ld": "binutils", "llvm-symbolizer": "llvm"},
-    "system": {"chromium": "chromium", "node": "nodejs", "npm": "npm", "curl": "curl", "openssl": "openssl"},
+    "system": {"chromium": "chromium", "node": "nodejs", "npm": "npm", "openssl": "openssl", "readelf": "binutils"},
 }
 PROGRAMS["fuzz"] = PROGRAMS["san"]
 
@@ -292,11 +292,19 @@ def junit_cases(prefix, path, code, output):
     return cases
 
 
+def pytest_cases(files, arguments, environment, scratch, clock):
+    report = os.path.join(scratch, "python.xml")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, "--durations=5",
+               *(["-k", arguments.match] if arguments.match else []), *(["--long"] if arguments.long else []),
+               *sorted({os.path.dirname(path) for path in files})]
+    code, output, _ = execute(command, clock.limit_s(), env=environment, cwd=ROOT)
+    # 5: nothing was left after --match.
+    return junit_cases("pytest", report, 0 if code == 5 and arguments.match else code, output)
+
+
 def group_system(arguments, environment, scratch, clock):
-    pattern = os.path.join(ROOT, "tests", "**", "%s")
-    python_files = sorted(glob.glob(pattern % "test_*.py", recursive=True))
-    node_files = sorted(path for path in glob.glob(pattern % "*.test.mjs", recursive=True) if "node_modules" not in path)
-    if not python_files and not node_files:
+    files = sorted(glob.glob(os.path.join(HERE, "*", "test_*.py")))
+    if not files:
         return []
     need_programs("system")
     own = dict(environment, PYTHONPATH=python_packages(), PYTHONDONTWRITEBYTECODE="1", NODE_PATH=node_packages(),
@@ -304,22 +312,7 @@ def group_system(arguments, environment, scratch, clock):
                STAMPMETER_CHROMIUM=shutil.which("chromium") or "")
     if os.path.isdir(os.path.join(ROOT, "..", "shared")):
         own["STAMPMETER_SHARED"] = os.path.abspath(os.path.join(ROOT, "..", "shared"))
-    cases = []
-    if python_files:
-        report = os.path.join(scratch, "python.xml")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report, "--durations=5",
-                   *(["-k", arguments.match] if arguments.match else []), *(["--long"] if arguments.long else []),
-                   *sorted({os.path.dirname(path) for path in python_files})]
-        code, output, _ = execute(command, clock.limit_s(), env=own, cwd=ROOT)
-        # 5: nothing was left after --match.
-        cases += junit_cases("pytest", report, 0 if code == 5 and arguments.match else code, output)
-    node_files = [path for path in node_files if arguments.match in path]
-    if node_files:
-        report = os.path.join(scratch, "node.xml")
-        command = ["node", "--test", "--test-reporter=junit", "--test-reporter-destination=" + report, *node_files]
-        code, output, _ = execute(command, clock.limit_s(), env=own, cwd=ROOT)
-        cases += junit_cases("node", report, code, output)
-    return cases
+    return pytest_cases(files, arguments, own, scratch, clock)
 
 
 # ---- The report ----

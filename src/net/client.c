@@ -291,8 +291,11 @@ static void on_received(void *context)
     enum http1_response_event event = http1_response_feed(line->parser, bytes.ptr, bytes.len, &consumed);
     buffer_consume(input, consumed);
     switch (event) {
-    case HTTP1_RESPONSE_MORE: break;
-    case HTTP1_RESPONSE_MESSAGE: finish_request(line); break;
+    case HTTP1_RESPONSE_MORE:
+        break;
+    case HTTP1_RESPONSE_MESSAGE:
+        finish_request(line);
+        break;
     case HTTP1_RESPONSE_ERROR:
         end_request(line, ERROR_IO, http1_response_failure(line->parser));
         close_line(line);
@@ -365,11 +368,9 @@ static void on_closed(void *context, err_t error, const char *failure)
     destroy_if_over(client);
 }
 
-static const struct connection_events EVENTS = { .opened = on_opened,
-                                                 .received = on_received,
-                                                 .ended = on_ended,
-                                                 .drained = on_drained,
-                                                 .closed = on_closed };
+static const struct connection_events EVENTS = {
+    .opened = on_opened, .received = on_received, .ended = on_ended, .drained = on_drained, .closed = on_closed
+};
 
 static struct line *open_line(struct client *client, size_t address_index)
 {
@@ -500,7 +501,10 @@ static void pump(struct client *client)
     start_sweeping(client);
 }
 
-static void run_work(struct loop_work *work) { pump(CONTAINER_OF(work, struct client, work)); }
+static void run_work(struct loop_work *work)
+{
+    pump(CONTAINER_OF(work, struct client, work));
+}
 
 static void sweep_line(struct line *line, int64_t now_ns)
 {
@@ -538,7 +542,8 @@ static err_t take_url(struct client *client, struct text url, struct error_info 
 {
     bool secure = false;
     if (!address_parse_url(url, &client->address, &secure))
-        return error_set(info, ERROR_INVALID_CONFIG, NULL, "'%.*s' is not a URL like https://host:8443", TEXT_ARGS(url));
+        return error_set(info, ERROR_INVALID_CONFIG, NULL, "'%.*s' is not a URL like https://host:8443",
+                         TEXT_ARGS(url));
     if (secure != (client->options.tls != NULL))
         return error_set(info, ERROR_INVALID_CONFIG, NULL, "'%.*s' does not go with the TLS settings", TEXT_ARGS(url));
     bool v6 = strchr(client->address.host, ':') != NULL;

@@ -60,7 +60,10 @@ struct connection {
     char peer[PEER_SIZE];
 };
 
-static struct buffer *output_of(struct connection *c) { return c->tls != NULL ? tls_output(c->tls) : &c->output; }
+static struct buffer *output_of(struct connection *c)
+{
+    return c->tls != NULL ? tls_output(c->tls) : &c->output;
+}
 
 size_t connection_output_bytes(const struct connection *c)
 {
@@ -107,9 +110,15 @@ static void on_loop_stop(struct loop_handle *hook)
     begin_closing(CONTAINER_OF(hook, struct connection, hook), ERROR_CANCELLED, "shutting down");
 }
 
-void connection_close(struct connection *c) { begin_closing(c, ERROR_OK, ""); }
+void connection_close(struct connection *c)
+{
+    begin_closing(c, ERROR_OK, "");
+}
 
-bool connection_is_closing(const struct connection *c) { return c->closing || c->finishing; }
+bool connection_is_closing(const struct connection *c)
+{
+    return c->closing || c->finishing;
+}
 
 /* --- reading --- */
 
@@ -152,7 +161,10 @@ static void update_reading(struct connection *c)
         (void)uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
-static void wants_flush(struct connection *c) { loop_defer_flush(c->loop, &c->flush); }
+static void wants_flush(struct connection *c)
+{
+    loop_defer_flush(c->loop, &c->flush);
+}
 
 /* Tells the owner what the last bytes brought. Each event may close or finish the connection. */
 static void report(struct connection *c)
@@ -260,9 +272,15 @@ static void run_work(struct loop_work *work)
     update_reading(c);
 }
 
-struct buffer *connection_input(struct connection *c) { return &c->input; }
+struct buffer *connection_input(struct connection *c)
+{
+    return &c->input;
+}
 
-void connection_input_consumed(struct connection *c) { update_reading(c); }
+void connection_input_consumed(struct connection *c)
+{
+    update_reading(c);
+}
 
 void connection_trim(struct connection *c)
 {
@@ -551,6 +569,12 @@ err_t connection_connect(struct connection *c, const struct sockaddr *address)
     return code == 0 ? ERROR_OK : ERROR_IO;
 }
 
-struct text connection_peer(const struct connection *c) { return text_of(c->peer); }
+struct text connection_peer(const struct connection *c)
+{
+    return text_of(c->peer);
+}
 
-struct tls *connection_tls(const struct connection *c) { return c->tls; }
+struct tls *connection_tls(const struct connection *c)
+{
+    return c->tls;
+}

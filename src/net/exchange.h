@@ -27,7 +27,7 @@ struct http_exchange {
     bool has_content_encoding; /* the handler chose the coding itself */
 
     int status;
-    bool close;      /* after this answer */
+    bool close; /* after this answer */
     bool chunked;
     struct buffer owned; /* holds what body_left points into, unless that is static */
     struct text body_left;

@@ -15,9 +15,15 @@ void exchange_begin(struct http_exchange *exchange, struct session *session, str
     exchange->fields_tail = &exchange->fields;
 }
 
-const struct http_request *http_request(const struct http_exchange *exchange) { return &exchange->request; }
+const struct http_request *http_request(const struct http_exchange *exchange)
+{
+    return &exchange->request;
+}
 
-struct arena *http_arena(struct http_exchange *exchange) { return exchange->arena; }
+struct arena *http_arena(struct http_exchange *exchange)
+{
+    return exchange->arena;
+}
 
 struct text http_header(const struct http_request *request, struct text name)
 {
@@ -92,12 +98,9 @@ static struct text copy_clean(struct arena *arena, struct text value)
 
 void http_set_header(struct http_exchange *exchange, struct text name, struct text value)
 {
-    static const struct text reserved[] = { { "content-length", 14 },
-                                            { "transfer-encoding", 17 },
-                                            { "connection", 10 },
-                                            { "date", 4 },
-                                            { "content-type", 12 },
-                                            { "x-ms-request-id", 15 } };
+    static const struct text reserved[] = { { "content-length", 14 }, { "transfer-encoding", 17 },
+                                            { "connection", 10 },     { "date", 4 },
+                                            { "content-type", 12 },   { "x-ms-request-id", 15 } };
     REQUIRE(exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_OPEN);
     for (size_t i = 0; i < COUNT_OF(reserved); i++)
         REQUIREF(!text_equal_nocase(name, reserved[i]), "%.*s is the server's own header", TEXT_ARGS(name));
@@ -146,10 +149,22 @@ void http_stream_write(struct http_exchange *exchange, struct buffer *bytes)
     buffer_free(bytes);
 }
 
-void http_stream_end(struct http_exchange *exchange) { session_stream_end(exchange, false); }
+void http_stream_end(struct http_exchange *exchange)
+{
+    session_stream_end(exchange, false);
+}
 
-void http_stream_abort(struct http_exchange *exchange) { session_stream_end(exchange, true); }
+void http_stream_abort(struct http_exchange *exchange)
+{
+    session_stream_end(exchange, true);
+}
 
-void http_set_context(struct http_exchange *exchange, void *context) { exchange->context = context; }
+void http_set_context(struct http_exchange *exchange, void *context)
+{
+    exchange->context = context;
+}
 
-void *http_context(const struct http_exchange *exchange) { return exchange->context; }
+void *http_context(const struct http_exchange *exchange)
+{
+    return exchange->context;
+}

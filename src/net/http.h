@@ -30,8 +30,8 @@ struct http_request {
     struct text host;   /* Host header */
     const struct http_field *headers;
     size_t header_count;
-    struct text body;      /* complete; not decompressed */
-    struct text peer;      /* "127.0.0.1:41231" */
+    struct text body;       /* complete; not decompressed */
+    struct text peer;       /* "127.0.0.1:41231" */
     struct guid request_id; /* this server's, in every log line and answer */
     int64_t received_monotonic_ns;
     /* set by the router */
@@ -58,7 +58,7 @@ struct text http_cookie(const struct http_request *request, struct text name);
  * the server does not compress. */
 void http_set_header(struct http_exchange *exchange, struct text name, struct text value);
 /* Answers with a whole body. The body is taken over: buffer is emptied and its memory freed when sent. The
- * server compresses (gzip) bodies of 1 to 256 KiB when the client accepts it and the type is compressible.
+ * server compresses (gzip) bodies of 1 KiB to 1 MiB when the client accepts it and the type is compressible.
  * A body whose buffer has failed (no memory) is answered with 503 instead. */
 void http_respond(struct http_exchange *exchange, int status, struct text content_type, struct buffer *body);
 /* The same with static or arena memory that lives until the exchange ends; no copy. */

@@ -14,8 +14,8 @@
 #define BLANK_BYTES_MAX 8
 /* Raw bytes of a head: the counted parts plus separators and optional blanks, which nobody else counts. */
 #define HEAD_RAW_BYTES_MAX (HTTP_TARGET_BYTES_MAX + HTTP_HEADER_BYTES_MAX + 1024)
-/* A body buffer larger than this is given back between requests. */
-#define BODY_KEPT_BYTES (64 * 1024)
+/* A body buffer larger than this is given back after each request, a smaller one when the connection idles. */
+#define BODY_KEPT_BYTES ((size_t)1024 * 1024)
 #define METHOD_BYTES_SEEN 24
 
 struct http1 {
@@ -45,7 +45,10 @@ static int fail(struct http1 *p, err_t error, const char *message)
     return HPE_USER;
 }
 
-static struct http1 *of(const llhttp_t *llhttp) { return llhttp->data; }
+static struct http1 *of(const llhttp_t *llhttp)
+{
+    return llhttp->data;
+}
 
 /* --- callbacks: fragments are appended and counted --- */
 
@@ -166,14 +169,29 @@ static int on_message_complete(llhttp_t *llhttp)
 static bool method_known(uint8_t method, enum http1_method *out)
 {
     switch (method) {
-    case HTTP_GET: *out = HTTP1_GET; return true;
-    case HTTP_HEAD: *out = HTTP1_HEAD; return true;
-    case HTTP_POST: *out = HTTP1_POST; return true;
-    case HTTP_PUT: *out = HTTP1_PUT; return true;
-    case HTTP_PATCH: *out = HTTP1_PATCH; return true;
-    case HTTP_DELETE: *out = HTTP1_DELETE; return true;
-    case HTTP_OPTIONS: *out = HTTP1_OPTIONS; return true;
-    default: return false; /* CONNECT, TRACE, WebDAV, ... */
+    case HTTP_GET:
+        *out = HTTP1_GET;
+        return true;
+    case HTTP_HEAD:
+        *out = HTTP1_HEAD;
+        return true;
+    case HTTP_POST:
+        *out = HTTP1_POST;
+        return true;
+    case HTTP_PUT:
+        *out = HTTP1_PUT;
+        return true;
+    case HTTP_PATCH:
+        *out = HTTP1_PATCH;
+        return true;
+    case HTTP_DELETE:
+        *out = HTTP1_DELETE;
+        return true;
+    case HTTP_OPTIONS:
+        *out = HTTP1_OPTIONS;
+        return true;
+    default:
+        return false; /* CONNECT, TRACE, WebDAV, ... */
     }
 }
 
@@ -245,8 +263,12 @@ static int check_transfer_encoding(struct http1 *p, struct text value, size_t fi
 
 static int check_fields(struct http1 *p)
 {
-    static const struct text unique[] = { { "host", 4 }, { "authorization", 13 }, { "content-type", 12 },
-                                          { "content-length", 14 }, { "transfer-encoding", 17 }, { "expect", 6 } };
+    static const struct text unique[] = { { "host", 4 },
+                                          { "authorization", 13 },
+                                          { "content-type", 12 },
+                                          { "content-length", 14 },
+                                          { "transfer-encoding", 17 },
+                                          { "expect", 6 } };
     enum { HOST, AUTHORIZATION, TYPE, LENGTH, CODING, EXPECT, UNIQUE_COUNT };
     _Static_assert(COUNT_OF(unique) == UNIQUE_COUNT, "names and indexes agree");
     size_t counts[UNIQUE_COUNT] = { 0 };
@@ -368,6 +390,12 @@ void http1_next(struct http1 *p)
     p->message = NULL;
 }
 
+void http1_trim(struct http1 *p)
+{
+    buffer_free(&p->body);
+    buffer_free(&p->fields.bytes);
+}
+
 /* The library refuses an unknown method at its first odd character. A token is a method that is not served
  * (501), anything else is not HTTP (400). False: the bytes seen so far don't tell. */
 static bool classify_method(struct http1 *p)
@@ -395,7 +423,9 @@ static void classify(struct http1 *p, llhttp_errno_t code)
     bool version_known = p->llhttp.http_major == 1 && p->llhttp.http_minor <= 1;
     enum http1_method method;
     switch ((int)code) {
-    case HPE_INVALID_METHOD: p->method_unknown = true; break;
+    case HPE_INVALID_METHOD:
+        p->method_unknown = true;
+        break;
     case HPE_INVALID_VERSION: /* or what follows it */
         (void)fail(p, version_known ? ERROR_BAD_REQUEST : ERROR_HTTP_VERSION, reason);
         break;
@@ -405,9 +435,15 @@ static void classify(struct http1 *p, llhttp_errno_t code)
         else
             (void)fail(p, ERROR_BAD_REQUEST, reason);
         break;
-    case HPE_PAUSED_H2_UPGRADE: (void)fail(p, ERROR_HTTP_VERSION, NULL); break;
-    case HPE_PAUSED_UPGRADE: (void)fail(p, ERROR_BAD_REQUEST, "there is no other protocol to upgrade to"); break;
-    default: (void)fail(p, ERROR_BAD_REQUEST, reason); break;
+    case HPE_PAUSED_H2_UPGRADE:
+        (void)fail(p, ERROR_HTTP_VERSION, NULL);
+        break;
+    case HPE_PAUSED_UPGRADE:
+        (void)fail(p, ERROR_BAD_REQUEST, "there is no other protocol to upgrade to");
+        break;
+    default:
+        (void)fail(p, ERROR_BAD_REQUEST, reason);
+        break;
     }
 }
 
@@ -472,13 +508,25 @@ enum http1_event http1_feed(struct http1 *p, const char *bytes, size_t size, siz
     return p->message_complete ? HTTP1_MESSAGE : HTTP1_HEADERS;
 }
 
-const struct http1_head *http1_head(const struct http1 *p) { return &p->head; }
+const struct http1_head *http1_head(const struct http1 *p)
+{
+    return &p->head;
+}
 
-const struct buffer *http1_body(const struct http1 *p) { return &p->body; }
+const struct buffer *http1_body(const struct http1 *p)
+{
+    return &p->body;
+}
 
-bool http1_began(const struct http1 *p) { return p->began; }
+bool http1_began(const struct http1 *p)
+{
+    return p->began;
+}
 
-bool http1_head_complete(const struct http1 *p) { return p->head_complete; }
+bool http1_head_complete(const struct http1 *p)
+{
+    return p->head_complete;
+}
 
 err_t http1_error(const struct http1 *p, const char **message)
 {
@@ -486,4 +534,7 @@ err_t http1_error(const struct http1 *p, const char **message)
     return p->error;
 }
 
-unsigned http1_lenient_flags(const struct http1 *p) { return p->llhttp.lenient_flags; }
+unsigned http1_lenient_flags(const struct http1 *p)
+{
+    return p->llhttp.lenient_flags;
+}

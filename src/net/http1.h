@@ -51,8 +51,10 @@ struct http1_head {
 
 MUST_CHECK struct http1 *http1_new(size_t body_bytes_max);
 void http1_free(struct http1 *parser);
-/* Ready for the next request; drops the previous head and body. */
+/* Ready for the next request; drops the previous head and body, keeps moderate memory for the next one. */
 void http1_next(struct http1 *parser);
+/* Between requests: gives that memory back. */
+void http1_trim(struct http1 *parser);
 /* Takes bytes until an event; *consumed tells how many. After HTTP1_ERROR every call repeats it. */
 enum http1_event http1_feed(struct http1 *parser, const char *bytes, size_t size, size_t *consumed);
 /* Complete after HTTP1_HEADERS; before that what is known so far, with empty texts. */

@@ -5,7 +5,10 @@
 
 #define SEPARATOR_BYTES 4 /* ": " and CRLF */
 
-void http1_fields_free(struct http1_fields *f) { buffer_free(&f->bytes); }
+void http1_fields_free(struct http1_fields *f)
+{
+    buffer_free(&f->bytes);
+}
 
 void http1_fields_clear(struct http1_fields *f)
 {

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "net/http1_fields.h"
 
-#define BODY_KEPT_BYTES (64 * 1024)
+#define BODY_KEPT_BYTES ((size_t)64 * 1024)
 
 struct http1_response {
     llhttp_t llhttp;
@@ -168,9 +168,15 @@ enum http1_response_event http1_response_end(struct http1_response *r)
     return HTTP1_RESPONSE_ERROR;
 }
 
-bool http1_response_began(const struct http1_response *r) { return r->began; }
+bool http1_response_began(const struct http1_response *r)
+{
+    return r->began;
+}
 
-int http1_response_status(const struct http1_response *r) { return r->llhttp.status_code; }
+int http1_response_status(const struct http1_response *r)
+{
+    return r->llhttp.status_code;
+}
 
 const struct http_field *http1_response_headers(const struct http1_response *r, size_t *count)
 {
@@ -178,9 +184,15 @@ const struct http_field *http1_response_headers(const struct http1_response *r, 
     return r->fields.fields;
 }
 
-const struct buffer *http1_response_body(const struct http1_response *r) { return &r->body; }
+const struct buffer *http1_response_body(const struct http1_response *r)
+{
+    return &r->body;
+}
 
-bool http1_response_keep_alive(const struct http1_response *r) { return r->keep_alive; }
+bool http1_response_keep_alive(const struct http1_response *r)
+{
+    return r->keep_alive;
+}
 
 const char *http1_response_failure(const struct http1_response *r)
 {

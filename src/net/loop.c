@@ -40,9 +40,15 @@ static void require_loop_thread(const struct loop *loop)
 
 /* --- end-of-turn lists --- */
 
-static void list_init(struct loop_work *sentinel) { sentinel->next = sentinel->previous = sentinel; }
+static void list_init(struct loop_work *sentinel)
+{
+    sentinel->next = sentinel->previous = sentinel;
+}
 
-static bool list_is_empty(const struct loop_work *sentinel) { return sentinel->next == sentinel; }
+static bool list_is_empty(const struct loop_work *sentinel)
+{
+    return sentinel->next == sentinel;
+}
 
 static void list_append(struct loop_work *sentinel, struct loop_work *work)
 {
@@ -63,9 +69,15 @@ void loop_work_cancel(struct loop_work *work)
     work->next = work->previous = NULL;
 }
 
-void loop_defer(struct loop *loop, struct loop_work *work) { list_append(&loop->work, work); }
+void loop_defer(struct loop *loop, struct loop_work *work)
+{
+    list_append(&loop->work, work);
+}
 
-void loop_defer_flush(struct loop *loop, struct loop_work *work) { list_append(&loop->flush, work); }
+void loop_defer_flush(struct loop *loop, struct loop_work *work)
+{
+    list_append(&loop->flush, work);
+}
 
 /* Runs what is queued now; what is queued meanwhile waits for the next turn, which bounds this one. */
 static void list_run(struct loop_work *sentinel)
@@ -106,8 +118,8 @@ void loop_post(struct loop *loop, struct loop_task *task)
     struct loop_task *head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
     do {
         task->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, task, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&loop->inbox, &head, task, memory_order_acq_rel, memory_order_relaxed));
     /* A list that was not empty has been announced already and not yet been taken. */
     if (head == NULL)
         REQUIRE(uv_async_send(&loop->wake) == 0);
@@ -130,7 +142,10 @@ static void drain_inbox(struct loop *loop)
     }
 }
 
-static void on_wake(uv_async_t *async) { drain_inbox(CONTAINER_OF(async, struct loop, wake)); }
+static void on_wake(uv_async_t *async)
+{
+    drain_inbox(CONTAINER_OF(async, struct loop, wake));
+}
 
 /* --- running --- */
 
@@ -146,7 +161,10 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-static void on_spin(uv_idle_t *idle) { (void)idle; }
+static void on_spin(uv_idle_t *idle)
+{
+    (void)idle;
+}
 
 static void on_turn_end(uv_prepare_t *prepare)
 {
@@ -229,7 +247,7 @@ void loop_free(struct loop *loop)
         loop->stopping = true;
         loop_run(loop);
     }
-    settle(loop); /* posted between the end of loop_run and now */
+    settle(loop);                                  /* posted between the end of loop_run and now */
     while (uv_loop_close(&loop->uv) == UV_EBUSY) { /* handles opened by such late tasks */
         uv_walk(&loop->uv, close_handle, NULL);
         REQUIRE(uv_run(&loop->uv, UV_RUN_DEFAULT) == 0);
@@ -244,7 +262,10 @@ void loop_free(struct loop *loop)
     memory_free(loop);
 }
 
-const struct clock *loop_clock(const struct loop *loop) { return loop->clock; }
+const struct clock *loop_clock(const struct loop *loop)
+{
+    return loop->clock;
+}
 
 /* --- timers --- */
 

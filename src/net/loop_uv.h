@@ -43,4 +43,7 @@ struct loop {
     bool running, stopping, finished;
 };
 
-static inline int64_t loop_now_ns(const struct loop *loop) { return clock_monotonic_ns(loop->clock); }
+static inline int64_t loop_now_ns(const struct loop *loop)
+{
+    return clock_monotonic_ns(loop->clock);
+}

@@ -58,7 +58,10 @@ const char *response_reason(int status)
     return "Status";
 }
 
-bool response_status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+bool response_status_has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
 
 static void write_field(struct buffer *out, struct text name, struct text value)
 {
@@ -102,13 +105,11 @@ void response_write_head(struct buffer *out, const struct response_head *head)
 
 bool response_type_is_compressible(struct text content_type)
 {
-    static const struct text types[] = { { "application/json", 16 },
-                                         { "application/x-ndjson", 20 },
-                                         { "application/javascript", 22 },
-                                         { "application/xml", 15 },
-                                         { "application/manifest+json", 25 },
-                                         { "application/vnd.oai.openapi+json", 32 },
-                                         { "image/svg+xml", 13 } };
+    static const struct text types[] = {
+        { "application/json", 16 }, { "application/x-ndjson", 20 },      { "application/javascript", 22 },
+        { "application/xml", 15 },  { "application/manifest+json", 25 }, { "application/vnd.oai.openapi+json", 32 },
+        { "image/svg+xml", 13 }
+    };
     struct text rest = content_type, type;
     if (!text_cut(&rest, ';', &type))
         return false;

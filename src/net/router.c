@@ -59,7 +59,8 @@ static void parse_pattern(struct pattern *pattern, const struct route *route)
         REQUIREF(piece.len > 2 && piece.ptr[piece.len - 1] == '}' && ++parameters <= HTTP_PATH_PARAMETERS_MAX,
                  "pattern %s", route->pattern);
         segment->kind = piece.ptr[piece.len - 2] == '*' ? SEGMENT_REST : SEGMENT_PARAMETER;
-        REQUIREF(segment->kind != SEGMENT_REST || rest.ptr == NULL, "pattern %s goes on after its rest", route->pattern);
+        REQUIREF(segment->kind != SEGMENT_REST || rest.ptr == NULL, "pattern %s goes on after its rest",
+                 route->pattern);
     }
 }
 
@@ -142,7 +143,10 @@ struct path {
     struct text raw;
 };
 
-static bool holds_nul(struct text t) { return t.len > 0 && memchr(t.ptr, '\0', t.len) != NULL; }
+static bool holds_nul(struct text t)
+{
+    return t.len > 0 && memchr(t.ptr, '\0', t.len) != NULL;
+}
 
 static err_t split_path(struct arena *arena, struct text raw, struct path *out)
 {
@@ -189,8 +193,11 @@ static err_t fill_parameters(struct http_exchange *exchange, const struct patter
     for (size_t i = 0; i < pattern->count; i++) {
         struct text *parameter = &request->parameters[request->parameter_count];
         switch (pattern->segments[i].kind) {
-        case SEGMENT_LITERAL: continue;
-        case SEGMENT_PARAMETER: *parameter = path->segments[i]; break;
+        case SEGMENT_LITERAL:
+            continue;
+        case SEGMENT_PARAMETER:
+            *parameter = path->segments[i];
+            break;
         case SEGMENT_REST: {
             size_t start = i < path->count ? path->starts[i] : path->raw.len;
             struct text rest = { path->raw.ptr + start, path->raw.len - start };

@@ -21,7 +21,7 @@ void router_free(struct router *router);
 /* Finds the route and fills parameters and query_fields of the exchange's request. ERROR_RESOURCE_NOT_FOUND;
  * ERROR_METHOD_NOT_ALLOWED with *allow = methods for the Allow header (arena text); ERROR_BAD_REQUEST for
  * a bad percent escape. HEAD falls back to GET (the server sends no body). */
-MUST_CHECK err_t router_match(const struct router *router, struct http_exchange *exchange,
-                              const struct route **route, struct text *allow);
+MUST_CHECK err_t router_match(const struct router *router, struct http_exchange *exchange, const struct route **route,
+                              struct text *allow);
 /* For /openapi.json and the tidy tests. */
 const struct route *router_routes(const struct router *router, size_t *count);

@@ -39,7 +39,10 @@ struct server {
     char address[80];
 };
 
-static struct server *of(struct sessions *sessions) { return CONTAINER_OF(sessions, struct server, sessions); }
+static struct server *of(struct sessions *sessions)
+{
+    return CONTAINER_OF(sessions, struct server, sessions);
+}
 
 /* --- life --- */
 
@@ -76,7 +79,10 @@ static void close_listener(struct server *server)
     uv_close((uv_handle_t *)&server->listener, on_listener_closed);
 }
 
-static void on_loop_stop(struct loop_handle *hook) { close_listener(CONTAINER_OF(hook, struct server, hook)); }
+static void on_loop_stop(struct loop_handle *hook)
+{
+    close_listener(CONTAINER_OF(hook, struct server, hook));
+}
 
 /* --- admission --- */
 
@@ -167,7 +173,8 @@ static int resolve(struct loop *loop, const struct address *address, struct sock
         return 0;
     uv_getaddrinfo_t request;
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-    int code = uv_getaddrinfo(&loop->uv, &request, NULL, address->host, address->port, &hints); /* at start: may block */
+    int code =
+        uv_getaddrinfo(&loop->uv, &request, NULL, address->host, address->port, &hints); /* at start: may block */
     if (code != 0)
         return code;
     memcpy(out, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
@@ -298,7 +305,10 @@ err_t server_start(struct loop *loop, const struct server_options *options, stru
     return ERROR_OK;
 }
 
-struct text server_address(const struct server *server) { return text_of(server->address); }
+struct text server_address(const struct server *server)
+{
+    return text_of(server->address);
+}
 
 struct server_stats server_stats(const struct server *server)
 {

@@ -18,11 +18,11 @@ struct server;
 
 /* Numbers left 0 take the value in the comment. */
 struct server_options {
-    struct text listen;         /* "127.0.0.1:8443", "[::1]:0" */
-    struct tls_server *tls;     /* NULL: plain HTTP (tests only); the server takes a reference of its own */
-    size_t connections_max;     /* 1024; above it new connections wait in the backlog */
-    size_t handshakes_max;      /* 64 at once */
-    size_t body_bytes_max;      /* 16 MiB */
+    struct text listen;            /* "127.0.0.1:8443", "[::1]:0" */
+    struct tls_server *tls;        /* NULL: plain HTTP (tests only); the server takes a reference of its own */
+    size_t connections_max;        /* 1024; above it new connections wait in the backlog */
+    size_t handshakes_max;         /* 64 at once */
+    size_t body_bytes_max;         /* 16 MiB */
     uint32_t handshake_timeout_ms; /* 10 s */
     uint32_t header_timeout_ms;    /* 10 s from the first byte of a request to the end of its headers */
     uint32_t body_timeout_ms;      /* 30 s without progress of at least 1 KiB/s */

@@ -17,6 +17,8 @@
 
 #define ARENA_FIRST_BLOCK_BYTES 4096
 #define BODY_RATE_BYTES_PER_SECOND 1024
+/* A connection that has been idle so long gives its buffers back; a busy one keeps them. */
+#define TRIM_AFTER_MS 1000
 
 _Static_assert((int)HTTP_GET == (int)HTTP1_GET && (int)HTTP_HEAD == (int)HTTP1_HEAD &&
                    (int)HTTP_POST == (int)HTTP1_POST && (int)HTTP_PUT == (int)HTTP1_PUT &&
@@ -33,14 +35,23 @@ void session_set_state(struct session *s, enum session_state state)
     const struct server_options *options = &s->shared->options;
     uint32_t timeout_ms = 0;
     switch (state) {
-    case SESSION_HANDSHAKE: timeout_ms = options->handshake_timeout_ms; break;
-    case SESSION_IDLE: timeout_ms = options->idle_timeout_ms; break;
-    case SESSION_HEAD: timeout_ms = options->header_timeout_ms; break;
-    case SESSION_BODY: timeout_ms = options->body_timeout_ms; break;
+    case SESSION_HANDSHAKE:
+        timeout_ms = options->handshake_timeout_ms;
+        break;
+    case SESSION_IDLE:
+        timeout_ms = options->idle_timeout_ms;
+        break;
+    case SESSION_HEAD:
+        timeout_ms = options->header_timeout_ms;
+        break;
+    case SESSION_BODY:
+        timeout_ms = options->body_timeout_ms;
+        break;
     case SESSION_HANDLING:
     case SESSION_ANSWERING:
     case SESSION_FINISHING: /* the connection's own deadlines */
-    case SESSION_CLOSED: break;
+    case SESSION_CLOSED:
+        break;
     }
     REQUIRE(s->state != SESSION_CLOSED);
     if (s->state == SESSION_HANDSHAKE && state != SESSION_HANDSHAKE)
@@ -50,6 +61,7 @@ void session_set_state(struct session *s, enum session_state state)
     s->state_since_ns = now_ns;
     s->deadline_ns = timeout_ms > 0 ? now_ns + (int64_t)timeout_ms * NS_PER_MS : INT64_MAX;
     s->window_bytes = buffer_len(http1_body(s->parser));
+    s->trimmed = false;
 }
 
 static bool is_reading(const struct session *s)
@@ -119,6 +131,8 @@ static void recycle(struct session *s)
     *exchange = (struct http_exchange){ .state = EXCHANGE_NONE };
     arena_reset(s->arena);
     http1_next(s->parser);
+    if (s->shared->body_bytes > SESSIONS_BODY_BYTES_MAX / 2)
+        http1_trim(s->parser); /* others need it */
     (void)count_body(s);
     s->head_seen = false;
     if (s->state == SESSION_CLOSED) {
@@ -132,7 +146,6 @@ static void recycle(struct session *s)
         return;
     }
     session_set_state(s, SESSION_IDLE);
-    connection_trim(s->connection);
 }
 
 static void run_work(struct loop_work *work)
@@ -263,9 +276,14 @@ static bool step(struct session *s)
         return true;
     }
     switch (event) {
-    case HTTP1_MORE: return false;
-    case HTTP1_HEADERS: on_head(s); return true;
-    case HTTP1_MESSAGE: on_message(s); return true;
+    case HTTP1_MORE:
+        return false;
+    case HTTP1_HEADERS:
+        on_head(s);
+        return true;
+    case HTTP1_MESSAGE:
+        on_message(s);
+        return true;
     case HTTP1_ERROR: {
         const char *message = NULL;
         err_t error = http1_error(s->parser, &message);
@@ -310,7 +328,10 @@ static void on_opened(void *context)
         session_finish(s);
 }
 
-static void on_received(void *context) { process(context); }
+static void on_received(void *context)
+{
+    process(context);
+}
 
 static void on_ended(void *context)
 {
@@ -333,8 +354,10 @@ static void on_closed(void *context, err_t error, const char *failure)
     struct sessions *shared = s->shared;
     if (s->state == SESSION_HANDSHAKE && error != ERROR_CANCELLED) {
         shared->stats.handshakes_failed_total++;
-        log_info("net", "handshake failed", LOG_TEXT("peer", connection_peer(s->connection)),
-                 LOG_CSTR("reason", failure[0] != '\0' ? failure : "timeout"));
+        /* Probes that only connect are no news. */
+        log_write(error == ERROR_TLS ? LOG_INFO : LOG_DEBUG, "net", "handshake failed",
+                  LOG_TEXT("peer", connection_peer(s->connection)),
+                  LOG_CSTR("reason", failure[0] != '\0' ? failure : "timeout"));
     } else if (error == ERROR_TLS || error == ERROR_NO_MEMORY) {
         log_info("net", "connection failed", LOG_TEXT("peer", connection_peer(s->connection)),
                  LOG_CSTR("reason", failure));
@@ -354,11 +377,9 @@ static void on_closed(void *context, err_t error, const char *failure)
 
 /* --- for the server --- */
 
-static const struct connection_events EVENTS = { .opened = on_opened,
-                                                 .received = on_received,
-                                                 .ended = on_ended,
-                                                 .drained = on_drained,
-                                                 .closed = on_closed };
+static const struct connection_events EVENTS = {
+    .opened = on_opened, .received = on_received, .ended = on_ended, .drained = on_drained, .closed = on_closed
+};
 
 static void append(struct sessions *shared, struct session *s)
 {
@@ -401,7 +422,10 @@ err_t session_accept(struct sessions *shared, struct uv_stream_s *listener)
     return ERROR_OK;
 }
 
-struct session *session_next(const struct session *s) { return s->next; }
+struct session *session_next(const struct session *s)
+{
+    return s->next;
+}
 
 static void check_body_rate(struct session *s, int64_t now_ns)
 {
@@ -415,22 +439,42 @@ static void check_body_rate(struct session *s, int64_t now_ns)
     s->deadline_ns = now_ns + (int64_t)s->shared->options.body_timeout_ms * NS_PER_MS;
 }
 
+static void trim_idle(struct session *s, int64_t now_ns)
+{
+    if (s->state != SESSION_IDLE || s->trimmed || now_ns - s->state_since_ns < TRIM_AFTER_MS * NS_PER_MS)
+        return;
+    s->trimmed = true;
+    connection_trim(s->connection);
+    http1_trim(s->parser);
+    (void)count_body(s);
+}
+
 void session_sweep(struct session *s, int64_t now_ns)
 {
     if (s->state == SESSION_CLOSED)
         return;
+    trim_idle(s, now_ns);
     connection_sweep(s->connection, now_ns, s->shared->options.write_timeout_ms);
     if (now_ns < s->deadline_ns || connection_is_closing(s->connection))
         return;
     switch (s->state) {
-    case SESSION_HANDSHAKE: connection_close(s->connection); break;
-    case SESSION_IDLE: session_finish(s); break;
-    case SESSION_HEAD: reject(s, ERROR_REQUEST_TIMEOUT, NULL); break;
-    case SESSION_BODY: check_body_rate(s, now_ns); break;
+    case SESSION_HANDSHAKE:
+        connection_close(s->connection);
+        break;
+    case SESSION_IDLE:
+        session_finish(s);
+        break;
+    case SESSION_HEAD:
+        reject(s, ERROR_REQUEST_TIMEOUT, NULL);
+        break;
+    case SESSION_BODY:
+        check_body_rate(s, now_ns);
+        break;
     case SESSION_HANDLING:
     case SESSION_ANSWERING:
     case SESSION_FINISHING:
-    case SESSION_CLOSED: break;
+    case SESSION_CLOSED:
+        break;
     }
     if (s->exchange.state == EXCHANGE_OVER)
         loop_defer(s->shared->loop, &s->work);

@@ -28,9 +28,9 @@ struct sessions {
     struct server_stats stats;
     struct connection_totals totals;
     struct session *first, *last; /* oldest first */
-    size_t live_count;       /* sessions whose connection has not closed yet */
-    size_t handshakes_count; /* of these */
-    size_t body_bytes; /* held by parsers */
+    size_t live_count;            /* sessions whose connection has not closed yet */
+    size_t handshakes_count;      /* of these */
+    size_t body_bytes;            /* held by parsers */
     struct buffer scratch;
     struct prng ids;
     int64_t date_second;

@@ -75,8 +75,8 @@ static void push_body(struct session *s)
 /* Replaces *body by its gzip form when the client takes it and it is smaller. */
 static void compress(struct http_exchange *exchange, struct response_head *head, struct text *body)
 {
-    if (exchange->has_content_encoding || body->len <= RESPONSE_GZIP_BYTES_MIN ||
-        body->len > RESPONSE_GZIP_BYTES_MAX || !response_type_is_compressible(head->content_type))
+    if (exchange->has_content_encoding || body->len <= RESPONSE_GZIP_BYTES_MIN || body->len > RESPONSE_GZIP_BYTES_MAX ||
+        !response_type_is_compressible(head->content_type))
         return;
     head->vary = true;
     if (!response_accepts_gzip(http_header(&exchange->request, TEXT("accept-encoding"))))
@@ -261,12 +261,18 @@ void session_abandon(struct session *s)
     case EXCHANGE_NONE:
     case EXCHANGE_OPEN: /* its handler answers into the void */
         break;
-    case EXCHANGE_READING: exchange->state = EXCHANGE_NONE; break;
-    case EXCHANGE_SENDING: finish_exchange(s); break;
+    case EXCHANGE_READING:
+        exchange->state = EXCHANGE_NONE;
+        break;
+    case EXCHANGE_SENDING:
+        finish_exchange(s);
+        break;
     case EXCHANGE_STREAMING:
         if (!exchange->pulling)
             session_stream_end(exchange, true);
         break;
-    case EXCHANGE_OVER: loop_defer(s->shared->loop, &s->work); break;
+    case EXCHANGE_OVER:
+        loop_defer(s->shared->loop, &s->work);
+        break;
     }
 }

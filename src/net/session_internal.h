@@ -29,6 +29,7 @@ struct session {
     uint64_t window_bytes; /* body bytes at the start of the rate window */
     size_t counted_body_bytes;
     bool head_seen, input_ended, close_after, left;
+    bool trimmed;    /* idle, and large buffers are given back */
     bool processing; /* inside process(), which recycles the exchange itself */
     struct loop_work work;
     struct loop_garbage garbage;

@@ -104,7 +104,8 @@ bool static_files_respond(struct http_exchange *exchange, struct text path)
         return true;
     }
     /* A folder's page has relative links, which work below its slash only. */
-    if (path.ptr[path.len - 1] == '/' || (find_with(path, TEXT("/")) == NULL && find_with(path, TEXT("/index.html")) == NULL))
+    if (path.ptr[path.len - 1] == '/' ||
+        (find_with(path, TEXT("/")) == NULL && find_with(path, TEXT("/index.html")) == NULL))
         return false;
     http_set_header(exchange, TEXT("Location"), arena_format(http_arena(exchange), "%.*s/", TEXT_ARGS(path)));
     http_respond_empty(exchange, 308);

@@ -173,8 +173,8 @@ err_t tls_server_new(struct text certificate_pem, struct text key_pem, struct tl
         error = parse_chain(&server->chain, certificate_pem, "the certificate", info);
     if (error == ERROR_OK)
         error = parse_key(&server->key, key_pem, info);
-    if (error == ERROR_OK && mbedtls_pk_check_pair(&server->chain.pk, &server->key, mbedtls_psa_get_random,
-                                                   MBEDTLS_PSA_RANDOM_STATE) != 0)
+    if (error == ERROR_OK &&
+        mbedtls_pk_check_pair(&server->chain.pk, &server->key, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE) != 0)
         error = error_set(info, ERROR_INVALID_CONFIG, NULL, "the private key does not belong to the certificate");
     if (error == ERROR_OK) {
         code = mbedtls_ssl_conf_own_cert(&server->config, &server->chain, &server->key);
@@ -191,7 +191,10 @@ err_t tls_server_new(struct text certificate_pem, struct text key_pem, struct tl
     return ERROR_OK;
 }
 
-void tls_server_ref(struct tls_server *server) { server->references_count++; }
+void tls_server_ref(struct tls_server *server)
+{
+    server->references_count++;
+}
 
 void tls_server_unref(struct tls_server *server)
 {
@@ -225,7 +228,10 @@ err_t tls_client_new(struct text ca_pem, struct tls_client **out, struct error_i
     return ERROR_OK;
 }
 
-void tls_client_ref(struct tls_client *client) { client->references_count++; }
+void tls_client_ref(struct tls_client *client)
+{
+    client->references_count++;
+}
 
 void tls_client_unref(struct tls_client *client)
 {
@@ -360,11 +366,20 @@ void tls_free(struct tls *tls)
     memory_free(tls);
 }
 
-enum tls_state tls_state(const struct tls *tls) { return tls->state; }
+enum tls_state tls_state(const struct tls *tls)
+{
+    return tls->state;
+}
 
-const char *tls_failure(const struct tls *tls) { return tls->failure; }
+const char *tls_failure(const struct tls *tls)
+{
+    return tls->failure;
+}
 
-const char *tls_version(const struct tls *tls) { return mbedtls_ssl_get_version(&tls->ssl); }
+const char *tls_version(const struct tls *tls)
+{
+    return mbedtls_ssl_get_version(&tls->ssl);
+}
 
 static void read_records(struct tls *tls, struct buffer *plain_out)
 {
@@ -434,4 +449,7 @@ void tls_close(struct tls *tls)
     (void)mbedtls_ssl_close_notify(&tls->ssl);
 }
 
-struct buffer *tls_output(struct tls *tls) { return &tls->output; }
+struct buffer *tls_output(struct tls *tls)
+{
+    return &tls->output;
+}

@@ -168,8 +168,8 @@ err_t tls_make_certificate(struct text host_name, int64_t now_ns, int days, stru
     if (code == 0)
         code = describe_certificate(&certificate, &key, host_name, &names, now_ns, days);
     if (code == 0)
-        code = mbedtls_x509write_crt_pem(&certificate, pem, sizeof pem, mbedtls_psa_get_random,
-                                         MBEDTLS_PSA_RANDOM_STATE);
+        code =
+            mbedtls_x509write_crt_pem(&certificate, pem, sizeof pem, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     if (code == 0) {
         buffer_append_text(certificate_pem, text_of((const char *)pem));
         code = mbedtls_pk_write_key_pem(&key, pem, sizeof pem);

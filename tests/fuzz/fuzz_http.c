@@ -1,5 +1,6 @@
 /* The request and the response parser. The first byte chooses the parser and the size of the pieces in which the rest
- * is fed; the outcome must not depend on the pieces, so everything is parsed twice. */
+ * is fed. What is accepted must not depend on the pieces, so everything is parsed twice; which of two errors is found
+ * first may (the library hands out the beginning of a name before it has seen its end). */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,9 @@ static void check_head(const struct http1_head *head)
     for (size_t i = 0; i < head->header_count; i++) {
         struct text value = head->headers[i].value;
         REQUIRE(head->headers[i].name.len > 0);
-        REQUIRE(value.len == 0 || (memchr(value.ptr, '\n', value.len) == NULL && memchr(value.ptr, '\r', value.len) == NULL &&
-                                   memchr(value.ptr, '\0', value.len) == NULL));
+        REQUIRE(value.len == 0 ||
+                (memchr(value.ptr, '\n', value.len) == NULL && memchr(value.ptr, '\r', value.len) == NULL &&
+                 memchr(value.ptr, '\0', value.len) == NULL));
     }
 }
 
@@ -99,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *bytes = (const char *)data + 1;
     struct outcome whole = parse(bytes, size - 1, size), pieces = parse(bytes, size - 1, piece);
     REQUIREF(whole.messages_count == pieces.messages_count && whole.body_bytes == pieces.body_bytes &&
-                 whole.header_count == pieces.header_count && whole.error == pieces.error,
+                 whole.header_count == pieces.header_count && (whole.error == ERROR_OK) == (pieces.error == ERROR_OK),
              "pieces of %zu: %zu %zu %zu %d, whole: %zu %zu %zu %d", piece, pieces.messages_count, pieces.body_bytes,
              pieces.header_count, (int)pieces.error, whole.messages_count, whole.body_bytes, whole.header_count,
              (int)whole.error);

@@ -51,10 +51,10 @@ def long_tier(request):
 
 
 @pytest.fixture
-def figure(request, record_property):
+def figure(request, record_testsuite_property):
     """figure("idle memory", "12.3 MiB"): printed behind the results and kept in the report."""
     def note(name, value):
-        record_property(name, value)
+        record_testsuite_property(name, value)
         request.config.stampmeter_figures.append("%s: %s" % (name, value))
     return note
 

@@ -247,7 +247,7 @@ def operator_target(subscription, start, end, granularity="Hourly", **more):
 def summary_target(start, end, **more):
     members = {"from": iso(start), "to": iso(end), "axis": "usage", "granularity": "total"}
     members.update(more)
-    return "/v1/summary?" + urllib.parse.urlencode({name: value for name, value in members.items() if value is not None})
+    return "/v1/summary?" + urllib.parse.urlencode({name: value for name, value in members.items() if value})
 
 
 def key_of(row):
@@ -294,7 +294,8 @@ def run(*arguments, options=None, stdin=None, timeout_s=WAIT_S, cwd=None):
     done = subprocess.run([BINARY, *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout_s,
                           env=environment(options), cwd=cwd, check=False)
-    return Result(arguments, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+    return Result(arguments, done.returncode, out, err)
 
 
 class Server:

@@ -77,7 +77,8 @@ def test_what_is_not_there(fresh, remote):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--role", "tenant"], ["--role", "producer"], ["--role", "king"], [], ["--role", "operator", "--expires", "yesterday"]])
+    ["--role", "tenant"], ["--role", "producer"], ["--role", "king"], [],
+    ["--role", "operator", "--expires", "yesterday"]])
 def test_tokens_that_make_no_sense(initialised, arguments):
     result = run("token", "create", *arguments, "--data-dir", initialised[0])
     assert result.code in (1, 2, 3) and result.err.strip(), result

@@ -45,8 +45,8 @@ def outcome(tmp_path_factory):
     with harness.Stamp(tmp_path_factory.mktemp("console"), empty=False) as server:
         environment = dict(os.environ, STAMPMETER_READY_FILE=server.ready_file, NODE_EXTRA_CA_CERTS=server.ca_file)
         done = subprocess.run(["node", "--test", "--test-reporter=tap", FILE], env=environment, cwd=harness.ROOT,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S,
-                              check=False)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=TIMEOUT_S, check=False)
     output = done.stdout.decode(errors="replace")
     return (*results_of(output), output, done.returncode)
 

@@ -21,7 +21,7 @@ def sums(stamp, start, end, **more):
 
 @pytest.fixture(scope="module")
 def going(tmp_path_factory):
-    """A demo like `stamp` that has gone on for some hours, with a restart after half of them; it and its sums before."""
+    """A demo like `stamp` that has gone on for some hours, with a restart after half; it and its sums before."""
     with harness.Stamp(tmp_path_factory.mktemp("going"), empty=False) as server:
         midnight = server.now.replace(hour=0)
         before = sums(server, midnight - 30 * DAY, midnight, granularity="daily", groupBy="subscription,meter")

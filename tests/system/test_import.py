@@ -39,7 +39,11 @@ def as_csv(records):
     return text.getvalue()
 
 
-FORMATS = {"ndjson": lambda records: "".join(json.dumps(one) + "\n" for one in records), "json": json.dumps, "csv": as_csv}
+def as_ndjson(records):
+    return "".join(json.dumps(one) + "\n" for one in records)
+
+
+FORMATS = {"ndjson": as_ndjson, "json": json.dumps, "csv": as_csv}
 
 
 def some(stamp, own, count=5):

@@ -79,9 +79,9 @@ def test_broken_gzip_is_refused(empty, body):
     empty.anybody.post_usage(body, encoding="gzip").expect(400, "InvalidRequestContent")
 
 
-@pytest.mark.parametrize("token, code", [(None, "AuthenticationFailed"), ("sm_" + "A" * 43, "InvalidAuthenticationToken"),
-                                         ("x y", None), ("", None)],
-                         ids=["none", "unknown", "not a token", "empty"])
+@pytest.mark.parametrize("token, code", [
+    (None, "AuthenticationFailed"), ("sm_" + "A" * 43, "InvalidAuthenticationToken"), ("x y", None), ("", None)],
+    ids=["none", "unknown", "not a token", "empty"])
 def test_without_a_valid_token_401_and_nothing_stored(empty, token, code):
     own, records = records_of(empty)
     before = sequence(empty)
@@ -168,7 +168,8 @@ def test_a_full_queue_answers_429_and_stores_nothing_of_that_request(tmp_path):
                 posted += batch
                 if answer.startswith(b"HTTP/1.1 429 "):
                     turned_away += 1
-                    assert b'"TooManyRequests"' in answer and re.search(rb"\r\nretry-after: [1-9]", answer.lower()), answer
+                    assert b'"TooManyRequests"' in answer, answer
+                    assert re.search(rb"\r\nretry-after: [1-9]", answer.lower()), answer
                     # Everything of it is new: nothing had been stored.
                     stamp.anybody.accept(json.loads(body))
                 else:
@@ -176,7 +177,7 @@ def test_a_full_queue_answers_429_and_stores_nothing_of_that_request(tmp_path):
             assert stamp.total(own) == (posted, posted)
             if turned_away:
                 return
-        raise AssertionError("%d records were posted, %d at once, and the queue was never full" % (posted, posters * batch))
+        raise AssertionError("the queue was never full: %d records, %d at once" % (posted, posters * batch))
 
 
 # ---- At the same moment ----
@@ -234,8 +235,8 @@ def test_many_producers_share_commits_and_lose_nothing(empty):
         try:
             with empty.client(empty.producer("*")) as client:
                 for _ in range(batches):
-                    client.accept([record(own, base(empty), resourceUri=harness.resource(own, "vm%d" % number), quantity="0.1")
-                                   for _ in range(size)])
+                    name = harness.resource(own, "vm%d" % number)
+                    client.accept([record(own, base(empty), resourceUri=name, quantity="0.1") for _ in range(size)])
         except BaseException as error:  # noqa: B902 - shown by the test itself
             failures.append(error)
     threads = [threading.Thread(target=post, args=(number,)) for number in range(threads_count)]

@@ -19,14 +19,15 @@ def with_quantity(one, text):
     return harness.json.dumps(dict(one, quantity="@")).replace('"@"', text)
 
 
+# As many digits as there may be, before and behind the point.
+DIGITS = "123456789012345678901234567.123456789012345678901234567891"
 GOOD = {
     "0": "0", "1": "1", '"1"': "1", "0.1": "0.1", '"0.10"': "0.1", "1e3": "1000", '"1E+3"': "1000", "25e-1": "2.5",
     "-0": "0", "-0.0": "0", '"-0e5"': "0",
     "0.000000000000000000000000000001": "0.000000000000000000000000000001",
     '"1e-30"': "1e-30",
     "0.123456789012345678901234567890": "0.12345678901234567890123456789",
-    "123456789012345678901234567.123456789012345678901234567891": "123456789012345678901234567.123456789012345678901234567891",
-    "999999999999999999999999999.999999999999999999999999999999": "999999999999999999999999999.999999999999999999999999999999",
+    DIGITS: DIGITS, "9" * 27 + "." + "9" * 30: "9" * 27 + "." + "9" * 30,
     "1.0000000000000000000000000000000000000000": "1",
     "16.461425899527967": "16.461425899527967",
     "1000000000000000000000000000000e-10": "100000000000000000000",
@@ -75,11 +76,13 @@ def test_a_month_of_hourly_1_0_sums_exactly(empty, year, month, hours):
     # As a number with a point: 720 doubles of 1/3 would show what this is about, so those come along as text.
     records = [record(own, first + n * HOUR, quantity="1.0") for n in range(hours)]
     third = "0.333333333333333333333333333333"
-    records += [record(own, first + n * HOUR, quantity=third, resourceUri=harness.resource(own, "third")) for n in range(hours)]
+    records += [record(own, first + n * HOUR, quantity=third, resourceUri=harness.resource(own, "third"))
+                for n in range(hours)]
     empty.anybody.accept(records)
     end = first + hours * HOUR
 
-    rows = empty.operator.rows(harness.summary_target(first, end, groupBy="resource", filter="subscriptionId eq '%s'" % own))
+    rows = empty.operator.rows(harness.summary_target(first, end, groupBy="resource",
+                                                      filter="subscriptionId eq '%s'" % own))
     sums = {row["resourceUri"].rsplit("/", 1)[1]: (exact(row["quantity"]), row["records"]) for row in rows}
     assert sums == {"web01": (hours, hours), "third": (harness.exact_sum([third] * hours), hours)}
 
@@ -115,7 +118,8 @@ def test_the_last_hour_takes_what_the_cut_decimals_leave(empty):
     own, start = guid(), base(empty) - 3 * HOUR
     empty.anybody.accept(record(own, start, hours=3, quantity="1"))
     assert shares(empty, own, empty.close_hour()) == [
-        (start, exact("0." + "3" * 30)), (start + HOUR, exact("0." + "3" * 30)), (start + 2 * HOUR, exact("0." + "3" * 29 + "4"))]
+        (start, exact("0." + "3" * 30)), (start + HOUR, exact("0." + "3" * 30)),
+        (start + 2 * HOUR, exact("0." + "3" * 29 + "4"))]
 
 
 def test_an_interval_inside_an_hour_is_that_hours_usage(empty):

@@ -36,9 +36,9 @@ def test_it_is_below_2_mb_when_stripped(tmp_path, figure):
     assert size < SIZE_MAX
 
 
-def test_it_needs_nothing_from_where_it_runs(tmp_path, initialised):
-    """An empty root folder would do: no /etc, no locale, no time zone, no environment."""
-    done = subprocess.run([harness.BINARY, "version"], env={}, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+def test_it_needs_no_environment():
+    done = subprocess.run([harness.BINARY, "version"], env={}, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False)
     assert done.returncode == 0 and done.stdout and not done.stderr
 
 

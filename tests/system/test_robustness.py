@@ -126,8 +126,8 @@ def test_the_certificate_names_this_machine(empty):
 
 
 @pytest.mark.parametrize("data", [
-    b"\x00" * 64, b"\xff" * 5000, b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"A" * 300, b"\x15\x03\x03\x00\x02\x02\x28",
-    bytes(range(256)) * 20, b"SSH-2.0-OpenSSH_9.2\r\n"],
+    b"\x00" * 64, b"\xff" * 5000, b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"A" * 300,
+    b"\x15\x03\x03\x00\x02\x02\x28", bytes(range(256)) * 20, b"SSH-2.0-OpenSSH_9.2\r\n"],
     ids=["zeros", "ones", "short record", "long record", "alert", "all bytes", "ssh"])
 def test_broken_tls_closes_that_connection_only(empty, data):
     with empty.client() as bystander:
@@ -164,8 +164,9 @@ def test_plain_http_to_the_tls_port(empty):
     (head("POST", "/v1/usage", Content_Length=16 * 1024 * 1024 + 1), 413, "RequestEntityTooLarge"),
     (head("POST", "/v1/usage", Content_Length=10**18), 413, "RequestEntityTooLarge"),
     (head("POST", "/v1/usage", Transfer_Encoding="chunked") + b"fffffff\r\n", 413, "RequestEntityTooLarge"),
-    (head("POST", "/v1/usage", Transfer_Encoding="chunked") + b"1;" + b"e=1;" * 3000 + b"\r\nx\r\n0\r\n\r\n", 413, None),
-], ids=["long path", "long query", "long header", "many headers", "announced body", "absurd body", "chunk", "chunk extensions"])
+    (head("POST", "/v1/usage", Transfer_Encoding="chunked") + b"1;" + b"e=1;" * 3000 + b"\r\nx\r\n", 413, None),
+], ids=["long path", "long query", "long header", "many headers", "announced body", "absurd body", "chunk",
+        "chunk extensions"])
 def test_oversize_is_refused_with_its_code(empty, request_head, status, code):
     authorized = request_head.replace(b"Host: x", b"Host: x\r\nAuthorization: Bearer " + empty.producer("*").encode())
     answers = exchange(empty, authorized)
@@ -184,17 +185,20 @@ def test_many_query_parameters_are_bounded(empty):
 
 
 BASE = b"GET /healthz HTTP/1.1\r\n"
+GOOD_BASE = BASE + b"Host: x\r\n"
 
 
 @pytest.mark.parametrize("data", [
     b"HELLO\r\n\r\n", b"\r\n\r\n\r\n\r\n\r\n\r\n\r\nGET", b"GET\r\n\r\n", b"GET /healthz\r\n\r\n",
     b"GET /healthz HTTP/1.1\r\n\r\n",
-    BASE + b"Host: a\r\nHost: b\r\n\r\n", BASE + b"Host\r\n\r\n", BASE + b"Host : x\r\n\r\n", BASE + b" Host: x\r\n\r\n",
-    BASE + b"Host: x\r\nX: a\x00b\r\n\r\n", BASE + b"Host: x\r\nX: a\rb\r\n\r\n", BASE + b"Host: x\r\nX: a\r\n folded\r\n\r\n",
-    BASE + b"Host: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", BASE + b"Host: x\r\nContent-Length: -1\r\n\r\n",
-    BASE + b"Host: x\r\nContent-Length: 0x10\r\n\r\n", BASE + b"Host: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    BASE + b"Host: a\r\nHost: b\r\n\r\n", BASE + b"Host\r\n\r\n", BASE + b"Host : x\r\n\r\n",
+    BASE + b" Host: x\r\n\r\n", GOOD_BASE + b"X: a\x00b\r\n\r\n", GOOD_BASE + b"X: a\rb\r\n\r\n",
+    GOOD_BASE + b"X: a\r\n folded\r\n\r\n", GOOD_BASE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    GOOD_BASE + b"Content-Length: -1\r\n\r\n", GOOD_BASE + b"Content-Length: 0x10\r\n\r\n",
+    GOOD_BASE + b"Content-Length: 99999999999999999999999\r\n\r\n",
     b"POST /v1/usage HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/one\r\nHost: x\r\n\r\n",
     b"OPTIONS rtsp://x/ RTSP/1.0\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ], ids=lambda data: repr(data[:40]))
@@ -219,8 +223,8 @@ def test_unknown_codings_and_expectations(empty):
     token = "Bearer " + empty.producer("*")
     coded, = exchange(empty, head("POST", "/v1/usage", Transfer_Encoding="gzip, chunked", Authorization=token))
     assert coded[0] in (400, 501)
-    expecting, = exchange(empty, head("POST", "/v1/usage", Expect="202-accepted", Content_Length=2, Authorization=token))
-    assert expecting[0] == 417
+    strange, = exchange(empty, head("POST", "/v1/usage", Expect="202-accepted", Content_Length=2, Authorization=token))
+    assert strange[0] == 417
 
 
 def test_http_1_0_is_answered_and_closed(empty):
@@ -236,14 +240,16 @@ def usage_body(own, stamp, count=1):
 
 
 def usage_head(stamp, **more):
-    return head("POST", "/v1/usage", Authorization="Bearer " + stamp.producer("*"), Content_Type="application/json", **more)
+    token = "Bearer " + stamp.producer("*")
+    return head("POST", "/v1/usage", Authorization=token, Content_Type="application/json", **more)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 100000])
 def test_chunked_bodies(empty, size):
     own = guid()
     body = usage_body(own, empty, 3)
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[at:at + size]), body[at:at + size]) for at in range(0, len(body), size))
+    parts = [body[at:at + size] for at in range(0, len(body), size)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     answer, = exchange(empty, usage_head(empty, Transfer_Encoding="chunked") + chunks + b"0\r\nTrailer: x\r\n\r\n")
     assert answer[0] == 200 and harness.json.loads(answer[2])["accepted"] == 3
 
@@ -270,16 +276,17 @@ def test_expect_100_continue(empty):
 
 
 def test_expect_100_continue_is_not_given_to_strangers(empty):
-    answer, = exchange(empty, head("POST", "/v1/usage", Content_Length=1000, Expect="100-continue", Authorization="Bearer no"))
+    answer, = exchange(empty, head("POST", "/v1/usage", Content_Length=1000, Expect="100-continue",
+                                   Authorization="Bearer no"))
     assert answer[0] == 401
 
 
 def test_pipelined_requests_are_answered_in_order(empty):
     own = guid()
     body = usage_body(own, empty, 2)
-    data = b"".join([
-        head(path="/healthz", close=False), usage_head(empty, close=False, Content_Length=len(body)) + body,
-        head(path="/v1/nothing", close=False), usage_head(empty, close=False, Content_Length=len(body)) + body, head(path="/readyz")])
+    post = usage_head(empty, close=False, Content_Length=len(body)) + body
+    data = b"".join([head(path="/healthz", close=False), post, head(path="/v1/nothing", close=False), post,
+                     head(path="/readyz")])
     answers = exchange(empty, data)
     assert [status for status, _, _ in answers] in ([200, 200, 404, 200, 200], [200, 200, 401, 200, 200])
     assert harness.json.loads(answers[1][2])["accepted"] == 2
@@ -300,7 +307,7 @@ def test_slow_handshakes_are_cut_off(hasty):
         assert b"HTTP/" not in read_all(connection)
 
 
-@pytest.mark.parametrize("data", [b"G", b"GET /healthz HTTP/1.1\r\nHo", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: y\r\n"])
+@pytest.mark.parametrize("data", [b"G", BASE + b"Ho", GOOD_BASE + b"X: y\r\n"])
 def test_slow_headers_are_cut_off(hasty, data):
     with hasty.tls_socket() as connection:
         connection.sendall(data)
@@ -438,3 +445,23 @@ def test_connections_beyond_the_limit_wait_for_their_turn(tmp_path):
             client.get("/healthz").expect(200)
         for connection in open_ones[1:]:
             connection.close()
+
+
+def test_bodies_held_at_once_are_bounded(empty, figure):
+    """Twenty clients that keep 16 MiB each: some are told to come back, the others are served, nobody is forgotten."""
+    size = 16 * 1024 * 1024
+    clients = [empty.tls_socket() for _ in range(20)]
+    for connection in clients:
+        push(connection, usage_head(empty, Content_Length=size) + b"[" + b" " * (size - 10))
+    with open("/proc/%d/status" % empty.process.pid, encoding="ascii") as file:
+        figure("memory with 20 unfinished bodies of 16 MiB", re.search(r"VmRSS:\s+(.*)", file.read()).group(1))
+    with empty.client() as bystander:
+        bystander.get("/healthz").expect(200)
+    statuses = []
+    for connection in clients:
+        push(connection, b" " * 8 + b"]")
+        (status, headers, _), = split(read_all(connection))
+        connection.close()
+        statuses.append(status)
+        assert status == 200 or int(headers["retry-after"]) >= 1
+    assert set(statuses) == {200, 503}, statuses

@@ -31,7 +31,8 @@ class Question:
         self.end = stamp.now.replace(minute=0, second=0, microsecond=0)
         for days in range(1, 36):
             self.start = self.end - days * harness.DAY
-            target = tenant_target(self.tenant["subscriptionId"], self.start, self.end, self.granularity, showDetails="true")
+            target = tenant_target(self.tenant["subscriptionId"], self.start, self.end, self.granularity,
+                                   showDetails="true")
             self.pages = list(self.client.pages(target))
             self.rows = [row for page in self.pages for row in page["value"]]
             if len(self.rows) >= ROWS_MIN:

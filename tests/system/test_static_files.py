@@ -4,6 +4,9 @@ import re
 import pytest
 
 
+TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "html": "text/html"}
+
+
 @pytest.fixture(scope="module")
 def browser(empty):
     with empty.client() as client:
@@ -31,7 +34,7 @@ def test_a_strict_policy(browser):
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";") if part.strip())
     assert policy["default-src"] in ("'none'", "'self'")
     assert "'unsafe-inline'" not in policy.get("script-src", policy["default-src"])
-    assert "'unsafe-eval'" not in headers["Content-Security-Policy"] and "http:" not in headers["Content-Security-Policy"]
+    assert not re.search("'unsafe-eval'|https?:", headers["Content-Security-Policy"])
     assert policy["frame-ancestors"] == "'none'" and policy["base-uri"] in ("'none'", "'self'")
     assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"]
 
@@ -40,8 +43,8 @@ def test_types_and_validators(browser):
     for address in linked(browser.get("/").body.decode()):
         answer = browser.get("/" + address.lstrip("./"))
         suffix = address.rsplit(".", 1)[-1]
-        wanted = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "html": "text/html"}.get(suffix)
-        assert wanted is None or answer.headers["Content-Type"].startswith(wanted), (address, answer.headers["Content-Type"])
+        kind = answer.headers["Content-Type"]
+        assert kind.startswith(TYPES.get(suffix, "")), (address, kind)
         etag = answer.headers["ETag"]
         if etag:
             assert browser.get("/" + address.lstrip("./"), headers={"If-None-Match": etag}).status == 304

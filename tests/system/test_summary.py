@@ -20,7 +20,8 @@ def made(empty):
         start = midnight + hour * HOUR
         records += [
             record(own, start, quantity="0.1", tags={"cc": "4711"}),
-            record(own, start, quantity="2", resourceUri=harness.resource(own, "db"), location="west", tags={"CC": "4712"}),
+            record(own, start, quantity="2", resourceUri=harness.resource(own, "db"), location="west",
+                   tags={"CC": "4712"}),
             record(own, start, quantity="0.5", meterId=BLOCK, source="Microsoft.Storage",
                    resourceUri=harness.resource(own, "disk", "Microsoft.Storage/storageAccounts")),
         ]
@@ -121,7 +122,8 @@ def test_complete_is_said_of_reported_windows_that_have_ended(empty):
 
 def test_pages_of_a_summary(empty):
     own, start = guid(), empty.now.replace(hour=0) - 3 * DAY
-    empty.anybody.accept([record(own, start, resourceUri=harness.resource(own, "vm%d" % n), quantity="0.001") for n in range(2300)])
+    empty.anybody.accept([record(own, start, resourceUri=harness.resource(own, "vm%d" % n), quantity="0.001")
+                          for n in range(2300)])
     target = summary_target(start, start + DAY, groupBy="resource", filter="subscriptionId eq '%s'" % own)
     pages = list(empty.operator.pages(target))
     assert [len(page["value"]) for page in pages] == [1000, 1000, 300]
@@ -153,8 +155,9 @@ def test_csv_is_not_cut_at_a_page(empty):
 
 @pytest.mark.parametrize("more, target", [
     ({"from": "yesterday"}, "from"), ({"to": "12"}, "to"), ({"axis": "x"}, "axis"),
-    ({"granularity": "weekly"}, "granularity"), ({"groupBy": "colour"}, "groupBy"), ({"filter": "location ne 'a'"}, "filter"),
-    ({"filter": "location eq 'a"}, "filter"), ({"to": "2020-01-01T00:00:00Z"}, "to")])
+    ({"granularity": "weekly"}, "granularity"), ({"groupBy": "colour"}, "groupBy"),
+    ({"filter": "location ne 'a'"}, "filter"), ({"filter": "location eq 'a"}, "filter"),
+    ({"to": "2020-01-01T00:00:00Z"}, "to")])
 def test_errors_name_the_parameter(empty, more, target):
     empty.operator.get(summary_target(empty.now - DAY, empty.now, **more)).expect(400, "InvalidProperty", target)
 
@@ -174,8 +177,9 @@ def test_all_readers_agree_on_the_demo(stamp):
         return found
     expected = by_unit()
     assert len(expected) > 3
-    for more in ({"granularity": "daily"}, {"groupBy": "subscription"}, {"groupBy": "meter"}, {"groupBy": "subscription,meter"},
-                 {"groupBy": "source,location"}, {"groupBy": "tag:cc"}, {"granularity": "daily", "groupBy": "meter"}):
+    for more in ({"granularity": "daily"}, {"groupBy": "subscription"}, {"groupBy": "meter"},
+                 {"groupBy": "subscription,meter"}, {"groupBy": "source,location"}, {"groupBy": "tag:cc"},
+                 {"granularity": "daily", "groupBy": "meter"}):
         assert by_unit(**more) == expected, more
 
     rows = stamp.operator.rows(harness.operator_target(stamp.operator_subscription, start, end, "Daily"))

@@ -45,12 +45,13 @@ def test_a_tenant_row(empty):
     empty.anybody.accept(one)
     with empty.client(tenant["token"]) as client:
         row, = client.rows(tenant_target(own, *empty.close_hour()))
-    assert row["id"] == "/subscriptions/%s/providers/Microsoft.Commerce/UsageAggregate/%s-%s" % (own, own, harness.METER)
     assert row["name"] == "%s-%s" % (own, harness.METER)
+    assert row["id"] == "/subscriptions/%s/providers/Microsoft.Commerce/UsageAggregate/%s" % (own, row["name"])
     assert row["type"] == "Microsoft.Commerce/UsageAggregate"
     properties = row["properties"]
     assert properties["subscriptionId"] == own and properties["meterId"] == harness.METER
-    assert properties["usageStartTime"] == start.isoformat() and properties["usageEndTime"] == (start + HOUR).isoformat()
+    assert properties["usageStartTime"] == start.isoformat()
+    assert properties["usageEndTime"] == (start + HOUR).isoformat()
     assert exact(properties["quantity"]) == exact("4.25")
     data = json.loads(properties["instanceData"])
     assert list(data) == ["Microsoft.Resources"]
@@ -74,7 +75,8 @@ def test_an_operator_row_has_the_operators_subscription_in_its_id(empty):
 
 def test_a_resource_in_two_spellings_is_one_row(empty):
     own = guid()
-    empty.anybody.accept([record(own, base(empty)), record(own, base(empty), resourceUri=harness.resource(own).upper())])
+    empty.anybody.accept([record(own, base(empty), resourceUri=spelling)
+                          for spelling in (harness.resource(own), harness.resource(own).upper())])
     row, = empty.usage(own, empty.close_hour())
     assert exact(row["properties"]["quantity"]) == 2
 
@@ -83,16 +85,16 @@ def test_show_details_false_sums_over_resources(empty):
     tenant = empty.tenants[1]
     own = tenant["subscriptionId"]
     other = "9CD92D4C-BAFD-4492-B278-BEDC2DE8232A"
-    empty.anybody.accept([record(own, base(empty) - hours * HOUR, resourceUri=harness.resource(own, name), meterId=meter,
-                                 quantity=quantity)
-                          for hours, name, meter, quantity in ((0, "a", harness.METER, "1"), (0, "b", harness.METER, "2.5"),
-                                                               (0, "a", other, "7"), (1, "a", harness.METER, "0.25"))])
+    usage = ((0, "a", harness.METER, "1"), (0, "b", harness.METER, "2.5"), (0, "a", other, "7"),
+             (1, "a", harness.METER, "0.25"))
+    empty.anybody.accept([record(own, base(empty) - hours * HOUR, resourceUri=harness.resource(own, name),
+                                 meterId=meter, quantity=quantity) for hours, name, meter, quantity in usage])
     window = empty.close_hour()
     with empty.client(tenant["token"]) as client:
         rows = client.rows(tenant_target(own, *window, showDetails="false"))
         assert len(client.rows(tenant_target(own, *window))) == 4
-    sums = {(row["properties"]["meterId"], instant(row["properties"]["usageStartTime"])): exact(row["properties"]["quantity"])
-            for row in rows}
+    sums = {(one["meterId"], instant(one["usageStartTime"])): exact(one["quantity"])
+            for one in (row["properties"] for row in rows)}
     hour = window[0] - HOUR
     assert sums == {(harness.METER, hour): exact("3.5"), (other, hour): 7, (harness.METER, hour - HOUR): exact("0.25")}
     assert len(rows) == 3 and not any("instanceData" in row["properties"] for row in rows)
@@ -161,8 +163,9 @@ def test_next_link_is_absolute_and_holds_all_parameters(empty, filled):
 
 def test_next_link_names_the_host_that_was_asked(empty, filled):
     tenant, client, window = filled
-    answer = client.get(tenant_target(tenant["subscriptionId"], *window), headers={"Host": "localhost:%d" % empty.address[1]})
-    assert answer.expect(200).json["nextLink"].startswith("https://localhost:%d/" % empty.address[1])
+    host = "localhost:%d" % empty.address[1]
+    answer = client.get(tenant_target(tenant["subscriptionId"], *window), headers={"Host": host}).expect(200)
+    assert answer.json["nextLink"].startswith("https://%s/" % host)
 
 
 def second_page(client, tenant, window, **more):
@@ -178,7 +181,8 @@ def test_a_token_works_with_the_parameters_written_anew(filled):
     target, rows = second_page(client, tenant, window)
     token = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(target).query))["continuationToken"]
     spelt = [moment.strftime("%Y-%m-%dT%H:%M:%S.000Z") for moment in window]
-    again = tenant_target(tenant["subscriptionId"].upper(), *spelt, "hourly", continuationToken=token, showDetails="true")
+    again = tenant_target(tenant["subscriptionId"].upper(), *spelt, "hourly", continuationToken=token,
+                          showDetails="true")
     assert client.get(again).expect(200).json["value"] == rows
 
 

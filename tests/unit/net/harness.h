@@ -51,7 +51,8 @@ UNUSED_OK static void harness_prepare(struct harness *h, struct server_options o
 {
     struct error_info info;
     memset(h, 0, sizeof *h);
-    log_configure(&(struct log_options){ .level = getenv("STAMPMETER_TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, .fd = 2 });
+    log_configure(
+        &(struct log_options){ .level = getenv("STAMPMETER_TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, .fd = 2 });
     clock_manual_init(&h->clock, test_instant("2026-01-31T13:00:00Z"), 0);
     clock_manual_set_monotonic(&h->clock, NS_PER_HOUR);
     assert_ok(tls_global_init(&info));
@@ -156,10 +157,10 @@ UNUSED_OK static struct server_stats harness_stats(struct harness *h)
 /* Waits until condition(stats) holds: for effects that another thread's turn brings. */
 UNUSED_OK static void harness_await_open(struct harness *h, uint64_t connections)
 {
-    for (int i = 0; i < PEER_TIMEOUT_S * 100; i++) {
+    for (int i = 0; i < PEER_TIMEOUT_S * 1000; i++) {
         if (harness_stats(h).connections_open == connections)
             return;
-        usleep(10000);
+        usleep(1000);
     }
     fail_msg("%llu connections, awaited %llu", (unsigned long long)harness_stats(h).connections_open,
              (unsigned long long)connections);
@@ -300,7 +301,8 @@ UNUSED_OK static const char *answer_header(const struct answer *answer, const ch
 {
     static _Thread_local char value[1024];
     size_t len = strlen(name);
-    for (const char *line = strstr(answer->head, "\r\n"); line != NULL && line[2] != '\0'; line = strstr(line + 2, "\r\n")) {
+    for (const char *line = strstr(answer->head, "\r\n"); line != NULL && line[2] != '\0';
+         line = strstr(line + 2, "\r\n")) {
         if (strncasecmp(line + 2, name, len) != 0 || line[2 + len] != ':')
             continue;
         const char *from = line + 2 + len + 1;
@@ -409,6 +411,7 @@ UNUSED_OK static void peer_expect(struct peer *peer, const char *request, int st
     assert_true(peer_send(peer, text_of(request)));
     struct answer answer = peer_answer(peer, strncmp(request, "HEAD ", 5) == 0);
     if (answer.status != status)
-        fail_msg("%s: %d, should be %d: %.*s", harness_subject, answer.status, status, TEXT_ARGS(buffer_text(&answer.body)));
+        fail_msg("%s: %d, should be %d: %.*s", harness_subject, answer.status, status,
+                 TEXT_ARGS(buffer_text(&answer.body)));
     buffer_free(&answer.body);
 }

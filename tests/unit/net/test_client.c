@@ -71,7 +71,7 @@ static void on_answer(void *context, const struct client_response *response)
     if (--r->left > 0)
         return;
     if (r->then != NULL) {
-        void (*then)(struct requests *r) = r->then;
+        void (*then)(struct requests * r) = r->then;
         r->then = NULL;
         then(r);
         return;
@@ -254,7 +254,8 @@ static void wrong_arguments_are_refused(void **state)
     struct error_info info;
     struct client *client = NULL;
     prepare(&r, "http://127.0.0.1:1", NULL, 1);
-    assert_error(client_send(r.client, HTTP_GET, TEXT("no/slash"), NULL, 0, TEXT(""), on_answer, &r), ERROR_BAD_REQUEST);
+    assert_error(client_send(r.client, HTTP_GET, TEXT("no/slash"), NULL, 0, TEXT(""), on_answer, &r),
+                 ERROR_BAD_REQUEST);
     assert_error(client_send(r.client, HTTP_GET, TEXT("/a b"), NULL, 0, TEXT(""), on_answer, &r), ERROR_BAD_REQUEST);
     static const char *const urls[] = { "", "ftp://x", "https://x", "http://", "http://x:99999", "http://a b/" };
     for (size_t i = 0; i < COUNT_OF(urls); i++) {
@@ -381,7 +382,10 @@ static void prepare_for(struct requests *r, const struct script *s)
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-static void send_again(struct requests *r) { send_one(r, HTTP_GET, "/second", TEXT("")); }
+static void send_again(struct requests *r)
+{
+    send_one(r, HTTP_GET, "/second", TEXT(""));
+}
 
 static void stale_connections_are_replaced_once(void **state)
 {
@@ -485,9 +489,8 @@ static void slow_answers_time_out(void **state)
 TESTS(cmocka_unit_test(requests_are_answered), cmocka_unit_test(every_status_is_an_answer),
       cmocka_unit_test(gzip_answers_are_unpacked), cmocka_unit_test(many_requests_share_few_connections),
       cmocka_unit_test(big_bodies_arrive), cmocka_unit_test(untrusted_servers_are_refused),
-      cmocka_unit_test(refused_connections_and_unknown_names_are_told),
-      cmocka_unit_test(wrong_arguments_are_refused), cmocka_unit_test(a_freed_client_cancels_what_waits),
-      cmocka_unit_test(stale_connections_are_replaced_once),
+      cmocka_unit_test(refused_connections_and_unknown_names_are_told), cmocka_unit_test(wrong_arguments_are_refused),
+      cmocka_unit_test(a_freed_client_cancels_what_waits), cmocka_unit_test(stale_connections_are_replaced_once),
       cmocka_unit_test(a_new_connection_that_closes_is_a_failure),
       cmocka_unit_test(cut_and_broken_answers_are_failures), cmocka_unit_test(answers_until_the_end_are_taken),
       cmocka_unit_test(slow_answers_time_out))

@@ -51,15 +51,22 @@ static void unescape(struct buffer *out, const char *text)
             uint8_t byte;
             text++;
             switch (*text) {
-            case 'r': c = '\r'; break;
-            case 'n': c = '\n'; break;
-            case 't': c = '\t'; break;
+            case 'r':
+                c = '\r';
+                break;
+            case 'n':
+                c = '\n';
+                break;
+            case 't':
+                c = '\t';
+                break;
             case 'x':
                 assert_true(hex_decode((struct text){ text + 1, 2 }, &byte, 1));
                 c = (char)byte;
                 text += 2;
                 break;
-            default: c = *text;
+            default:
+                c = *text;
             }
         }
         buffer_append_char(out, c);

@@ -166,14 +166,17 @@ static void answers_of_all_framings(void **state)
         bool until_end, keep_alive, to_head;
     } cases[] = {
         { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", false, true, false },
-        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "hello", false, true, false },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+          "hello", false, true, false },
         { "HTTP/1.1 200 OK\r\n\r\nhello", "hello", true, false, false },
         { "HTTP/1.1 204 No Content\r\n\r\n", "", false, true, false },
         { "HTTP/1.1 304 Not Modified\r\n\r\n", "", false, true, false },
         { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "", false, true, true },
         { "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "ok", false, false, false },
         { "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", false, false, false },
-        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+          "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
           "ok", false, true, false },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

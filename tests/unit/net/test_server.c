@@ -1,255 +1,11 @@
-/* What the corpus cannot show: deadlines, disconnects, streams, admission, drain, compression. Plain TCP unless TLS
- * matters; time is the test's (harness_advance). */
-#include "harness.h"
-
-#include <stdatomic.h>
+/* What the corpus cannot show: disconnects, streams, memory, admission, drain, compression. Plain TCP unless TLS
+ * matters. */
+#include "handlers.h"
 
 #include "base/gzip.h"
+#include "base/memory.h"
 #include "net/connection.h"
 #include "net/session.h"
-
-#define STREAM_CHUNK_BYTES 32768
-#define STREAM_CHUNKS 1024
-
-/* What the handlers saw; written on the loop thread, read by the test when it is at rest or atomically. */
-struct seen {
-    struct http_exchange *held;
-    atomic_int requests_count, done_count, stops_count, last_status, chunks_left, pulls_count;
-    atomic_size_t body_bytes;
-    bool later; /* streams write after their pull has returned */
-    struct http_exchange *stream;
-};
-
-static struct seen seen;
-
-static void write_stream_chunk(struct http_exchange *exchange)
-{
-    struct buffer bytes = { 0 };
-    if (atomic_fetch_sub(&seen.chunks_left, 1) <= 0) {
-        http_stream_end(exchange);
-        return;
-    }
-    char *at = buffer_reserve(&bytes, STREAM_CHUNK_BYTES);
-    memset(at, 's', STREAM_CHUNK_BYTES);
-    bytes.end += STREAM_CHUNK_BYTES;
-    http_stream_write(exchange, &bytes);
-}
-
-static void pull_stream(void *context, struct http_exchange *exchange)
-{
-    (void)context;
-    atomic_fetch_add(&seen.pulls_count, 1);
-    if (seen.later)
-        seen.stream = exchange;
-    else
-        write_stream_chunk(exchange);
-}
-
-static void stop_stream(void *context)
-{
-    (void)context;
-    atomic_fetch_add(&seen.stops_count, 1);
-}
-
-static void respond_numbers(struct http_exchange *exchange, int count)
-{
-    struct buffer body = { 0 };
-    for (int i = 0; i < count; i++)
-        buffer_append_format(&body, "{\"number\":%d},\n", i);
-    http_respond(exchange, 200, TEXT("application/json; charset=utf-8"), &body);
-}
-
-static void on_request(struct http_exchange *exchange, void *context)
-{
-    (void)context;
-    const struct http_request *request = http_request(exchange);
-    struct http_stream stream = { pull_stream, stop_stream, NULL };
-    atomic_fetch_add(&seen.requests_count, 1);
-    if (text_equal(request->path, TEXT("/hold"))) {
-        seen.held = exchange;
-    } else if (text_equal(request->path, TEXT("/stream"))) {
-        http_respond_stream(exchange, 200, TEXT("text/plain"), &stream);
-    } else if (text_equal(request->path, TEXT("/abort"))) {
-        http_respond_stream(exchange, 200, TEXT("text/plain"), &stream);
-        http_stream_abort(exchange);
-    } else if (text_equal(request->path, TEXT("/numbers"))) {
-        respond_numbers(exchange, 1000);
-    } else if (text_equal(request->path, TEXT("/many"))) {
-        respond_numbers(exchange, 400000);
-    } else if (text_equal(request->path, TEXT("/headers"))) {
-        http_set_header(exchange, TEXT("X-A"), TEXT("b\r\nX-Evil: c"));
-        http_set_header(exchange, TEXT("Set-Cookie"), TEXT("a=b"));
-        http_set_header(exchange, TEXT("Set-Cookie"), TEXT("c=d"));
-        http_respond_empty(exchange, 204);
-    } else if (text_equal(request->path, TEXT("/cookie"))) {
-        http_respond_static(exchange, 200, TEXT("text/plain"), http_cookie(request, TEXT("session")));
-    } else {
-        http_respond_static(exchange, 200, TEXT("text/plain"), TEXT("small"));
-    }
-}
-
-static void on_done(const struct http_exchange *exchange, int status, uint64_t body_bytes, int64_t duration_ns,
-                    void *context)
-{
-    (void)exchange;
-    (void)context;
-    assert_true(duration_ns >= 0);
-    atomic_store(&seen.last_status, status);
-    atomic_store(&seen.body_bytes, (size_t)body_bytes);
-    atomic_fetch_add(&seen.done_count, 1);
-}
-
-static struct server_options options(void)
-{
-    memset((void *)&seen, 0, sizeof seen);
-    atomic_store(&seen.chunks_left, STREAM_CHUNKS);
-    return (struct server_options){ .on_request = on_request, .on_done = on_done };
-}
-
-static void await(atomic_int *value, int wanted)
-{
-    for (int i = 0; i < PEER_TIMEOUT_S * 1000 && atomic_load(value) < wanted; i++)
-        usleep(1000);
-    assert_true(atomic_load(value) >= wanted);
-}
-
-static void answer_held(struct harness *h, void *context)
-{
-    (void)h;
-    (void)context;
-    http_respond_static(seen.held, 200, TEXT("text/plain"), TEXT("late"));
-}
-
-/* --- deadlines --- */
-
-static void slow_heads_get_408(void **state)
-{
-    (void)state;
-    struct harness h;
-    harness_start(&h, options(), false);
-    struct peer peer = peer_open(&h);
-    assert_true(peer_send(&peer, TEXT("GET / HTTP/1.1\r\nHost")));
-    harness_await_bytes(&h, 20);
-    harness_advance(&h, 5000);
-    assert_true(peer_send(&peer, TEXT(": x")));
-    harness_await_bytes(&h, 23);
-    harness_advance(&h, 4900); /* bytes in between win no time */
-    usleep(400000);
-    assert_int_equal(harness_stats(&h).connections_open, 1);
-    harness_advance(&h, 400); /* more than the period of the sweep */
-    struct answer answer = peer_answer(&peer, false);
-    assert_int_equal(answer.status, 408);
-    assert_true(answer.close);
-    assert_true(peer_sees_end(&peer));
-    buffer_free(&answer.body);
-    peer_close(&peer);
-    harness_stop(&h);
-}
-
-static void slow_bodies_get_408(void **state)
-{
-    (void)state;
-    struct harness h;
-    harness_start(&h, options(), false);
-    struct peer peer = peer_open(&h);
-    char bytes[31 * 1024];
-    memset(bytes, 'b', sizeof bytes);
-    struct text head = TEXT("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
-    size_t sent = head.len;
-    assert_true(peer_send(&peer, head));
-    harness_await_bytes(&h, sent);
-    /* 1 KiB a second is fast enough ... */
-    for (int window = 0; window < 2; window++) {
-        assert_true(peer_send(&peer, (struct text){ bytes, 30 * 1024 + 100 }));
-        sent += 30 * 1024 + 100;
-        harness_await_bytes(&h, sent);
-        harness_advance(&h, 30001);
-        usleep(400000);
-        assert_int_equal(harness_stats(&h).connections_open, 1);
-        assert_int_equal(atomic_load(&seen.done_count), 0);
-    }
-    /* ... and less is not. */
-    assert_true(peer_send(&peer, (struct text){ bytes, 20 * 1024 }));
-    harness_await_bytes(&h, sent + 20 * 1024);
-    harness_advance(&h, 30001);
-    struct answer answer = peer_answer(&peer, false);
-    assert_int_equal(answer.status, 408);
-    buffer_free(&answer.body);
-    peer_close(&peer);
-    harness_stop(&h);
-}
-
-static void idle_connections_close_silently(void **state)
-{
-    (void)state;
-    for (int tls = 0; tls < 2; tls++) {
-        struct harness h;
-        harness_start(&h, options(), tls == 1);
-        struct peer fresh = peer_open(&h), used = peer_open(&h);
-        peer_expect(&used, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200);
-        harness_advance(&h, 59000);
-        usleep(400000);
-        assert_int_equal(harness_stats(&h).connections_open, 2);
-        harness_advance(&h, 1100);
-        assert_true(peer_sees_end(&fresh));
-        assert_true(peer_sees_end(&used));
-        if (tls == 1)
-            assert_int_equal(tls_state(used.tls), TLS_CLOSED); /* with close_notify */
-        peer_close(&fresh);
-        peer_close(&used);
-        harness_await_open(&h, 0);
-        harness_stop(&h);
-    }
-}
-
-static void slow_handshakes_are_cut(void **state)
-{
-    (void)state;
-    struct harness h;
-    harness_start(&h, options(), true);
-    struct peer silent = peer_open_plain(&h), slow = peer_open_plain(&h);
-    assert_true(peer_send_raw(&slow, TEXT("\x16\x03\x01\x01")));
-    harness_await_open(&h, 2);
-    harness_advance(&h, 10100);
-    assert_true(peer_sees_end(&silent));
-    assert_true(peer_sees_end(&slow));
-    harness_await_open(&h, 0);
-    assert_int_equal(harness_stats(&h).handshakes_failed_total, 2);
-    peer_close(&silent);
-    peer_close(&slow);
-    harness_stop(&h);
-}
-
-static void a_reader_that_stops_is_cut(void **state)
-{
-    (void)state;
-    struct harness h;
-    harness_start(&h, options(), false);
-    struct peer peer = peer_open(&h);
-    assert_true(peer_send(&peer, TEXT("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")));
-    await(&seen.pulls_count, 2);
-    usleep(600000); /* the socket's buffers fill, and the sweep notes where the reader stands */
-    harness_advance(&h, 30100);
-    await(&seen.stops_count, 1);
-    harness_await_open(&h, 0);
-    peer_close(&peer);
-    harness_stop(&h);
-}
-
-static void lingering_ends(void **state)
-{
-    (void)state;
-    struct harness h;
-    harness_start(&h, options(), false);
-    struct peer peer = peer_open(&h);
-    peer_expect(&peer, "NONSENSE\r\n\r\n", 400);
-    assert_true(peer_sees_end(&peer));
-    assert_int_equal(harness_stats(&h).connections_open, 1); /* this side is still open */
-    harness_advance(&h, 5100);
-    harness_await_open(&h, 0);
-    peer_close(&peer);
-    harness_stop(&h);
-}
 
 /* --- disconnects --- */
 
@@ -303,7 +59,7 @@ static void the_loop_may_stop_before_the_answer(void **state)
     h.stop_task.function = harness_stop_on_loop;
     loop_post(h.loop, &h.stop_task);
     assert_int_equal(pthread_join(h.thread, NULL), 0);
-    answer_held(&h, NULL); /* a writer's last completion */
+    answer_held(&h, NULL);                              /* a writer's last completion */
     assert_int_equal(atomic_load(&seen.done_count), 0); /* the server's owner is gone */
     loop_free(h.loop);
     tls_client_unref(h.tls_client);
@@ -505,12 +261,114 @@ static void headers_cannot_be_injected(void **state)
     assert_null(answer_header(&answer, "X-Evil"));
     assert_null(answer_header(&answer, "Content-Length"));
     assert_non_null(strstr(answer.head, "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n"));
-    assert_true(peer_send(&peer, TEXT("GET /cookie HTTP/1.1\r\nHost: x\r\nCookie: a=1; session=\"tok\"; xsession=2\r\n\r\n")));
+    assert_true(
+        peer_send(&peer, TEXT("GET /cookie HTTP/1.1\r\nHost: x\r\nCookie: a=1; session=\"tok\"; xsession=2\r\n\r\n")));
     answer = peer_answer(&peer, false);
     assert_text(buffer_text(&answer.body), "tok");
     buffer_free(&answer.body);
     peer_close(&peer);
     harness_stop(&h);
+}
+
+/* --- memory --- */
+
+static void bodies_in_all_are_bounded(void **state)
+{
+    (void)state;
+    enum { PEERS_COUNT = (int)(SESSIONS_BODY_BYTES_MAX / HTTP_BODY_BYTES_MAX) + 2 };
+    struct harness h;
+    struct peer peers[PEERS_COUNT];
+    struct buffer body = { 0 };
+    int refused_count = 0;
+    harness_start(&h, options(), false);
+    char *at = buffer_reserve(&body, HTTP_BODY_BYTES_MAX - 1);
+    memset(at, 'b', HTTP_BODY_BYTES_MAX - 1);
+    body.end += HTTP_BODY_BYTES_MAX - 1;
+    for (int i = 0; i < PEERS_COUNT; i++) { /* each stops a byte before the end */
+        peers[i] = peer_open(&h);
+        (void)peer_send(&peers[i], TEXT("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16777216\r\n\r\n"));
+        (void)peer_send(&peers[i], buffer_text(&body));
+    }
+    for (int i = 0; i < PEERS_COUNT; i++) {
+        (void)peer_send(&peers[i], TEXT("e"));
+        struct answer answer = peer_answer(&peers[i], false);
+        if (answer.status == 503) {
+            assert_string_equal(answer_header(&answer, "Retry-After"), "1");
+            refused_count++;
+        } else {
+            assert_int_equal(answer.status, 200);
+        }
+        buffer_free(&answer.body);
+        peer_close(&peers[i]);
+    }
+    assert_int_in_range(refused_count, 1, PEERS_COUNT - 1);
+    struct peer peer = peer_open(&h); /* and then there is room again */
+    (void)peer_send(&peer, TEXT("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16777215\r\n\r\n"));
+    (void)peer_send(&peer, buffer_text(&body));
+    struct answer answer = peer_answer(&peer, false);
+    assert_int_equal(answer.status, 200);
+    buffer_free(&answer.body);
+    peer_close(&peer);
+    buffer_free(&body);
+    harness_stop(&h);
+}
+
+static void fail_memory_from(struct harness *h, void *context)
+{
+    (void)h;
+    (void)memory_fail_from(*(unsigned long *)context);
+}
+
+/* The n-th request for memory of the loop thread and all later ones fail: an answer or an end, never a crash. */
+static void short_memory_is_survived(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /numbers HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n",
+        "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /headers HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+        "NONSENSE\r\n\r\n",
+    };
+    for (int tls = 0; tls < 2; tls++) {
+        struct harness h;
+        harness_start(&h, options(), tls == 1);
+        for (size_t i = 0; i < COUNT_OF(requests); i++) {
+            for (unsigned long n = 1; n < 24; n++) {
+                unsigned long never = 0;
+                char subject[128];
+                (void)snprintf(subject, sizeof subject, "%s, request %zu for memory, tls %d", requests[i], (size_t)n,
+                               tls);
+                harness_subject = subject;
+                atomic_store(&seen.chunks_left, 3);
+                struct peer peer = peer_open(&h);
+                harness_await_open(&h, 1);
+                harness_call(&h, fail_memory_from, &n);
+                (void)peer_send(&peer, text_of(requests[i]));
+                struct answer answer = peer_answer(&peer, false);
+                harness_call(&h, fail_memory_from, &never);
+                buffer_free(&answer.body);
+                peer_close(&peer);
+                harness_await_open(&h, 0);
+            }
+        }
+        harness_subject = "accepting without memory";
+        for (unsigned long n = 1; n < 8; n++) {
+            unsigned long never = 0;
+            harness_call(&h, fail_memory_from, &n);
+            struct peer peer = peer_open_plain(&h);
+            usleep(20000);
+            harness_call(&h, fail_memory_from, &never);
+            harness_advance(&h, 300); /* the sweep tries again */
+            peer_close(&peer);
+        }
+        struct peer peer = peer_open(&h);
+        peer_expect(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200);
+        peer_close(&peer);
+        harness_await_open(&h, 0);
+        harness_stop(&h);
+    }
 }
 
 /* --- admission and end --- */
@@ -661,7 +519,10 @@ static void drain_of_an_empty_server_is_reported(void **state)
     harness_stop(&h);
 }
 
-static void set_other_certificate(struct harness *h, void *context) { server_set_tls(h->server, context); }
+static void set_other_certificate(struct harness *h, void *context)
+{
+    server_set_tls(h->server, context);
+}
 
 static void a_new_certificate_serves_new_connections(void **state)
 {
@@ -700,8 +561,8 @@ static void taken_and_wrong_addresses_are_told(void **state)
     struct server_options o = { .on_request = on_request, .listen = text_of(address) };
     assert_error(server_start(h.loop, &o, &second, &info), ERROR_ADDRESS_IN_USE);
     assert_non_null(strstr(info.message, address));
-    static const char *const wrong[] = { "", "8443", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:x", "::1:8443",
-                                         "[::1", "192.0.2.1:8443", "no such host:1" };
+    static const char *const wrong[] = { "",         "8443", "127.0.0.1",      "127.0.0.1:99999", "127.0.0.1:x",
+                                         "::1:8443", "[::1", "192.0.2.1:8443", "no such host:1" };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         o.listen = text_of(wrong[i]);
         assert_error(server_start(h.loop, &o, &second, &info), ERROR_INVALID_CONFIG);
@@ -710,18 +571,16 @@ static void taken_and_wrong_addresses_are_told(void **state)
     harness_stop(&h);
 }
 
-TESTS(cmocka_unit_test(slow_heads_get_408), cmocka_unit_test(slow_bodies_get_408),
-      cmocka_unit_test(idle_connections_close_silently), cmocka_unit_test(slow_handshakes_are_cut),
-      cmocka_unit_test(a_reader_that_stops_is_cut), cmocka_unit_test(lingering_ends),
-      cmocka_unit_test(a_client_may_leave_before_the_answer),
+TESTS(cmocka_unit_test(a_client_may_leave_before_the_answer),
       cmocka_unit_test(a_client_may_leave_its_half_before_the_answer),
       cmocka_unit_test(the_loop_may_stop_before_the_answer), cmocka_unit_test(a_stream_ends_when_its_client_leaves),
       cmocka_unit_test(streams_arrive_whole_with_bounded_memory),
-      cmocka_unit_test(streams_of_old_clients_end_with_the_connection),
-      cmocka_unit_test(heads_of_streams_have_no_body), cmocka_unit_test(aborted_streams_look_cut),
-      cmocka_unit_test(big_answers_arrive_whole), cmocka_unit_test(bodies_are_compressed_when_accepted),
-      cmocka_unit_test(heads_tell_the_length_of_the_body), cmocka_unit_test(headers_cannot_be_injected),
-      cmocka_unit_test(connections_above_the_cap_wait), cmocka_unit_test(silent_clients_do_not_hold_all_handshakes),
+      cmocka_unit_test(streams_of_old_clients_end_with_the_connection), cmocka_unit_test(heads_of_streams_have_no_body),
+      cmocka_unit_test(aborted_streams_look_cut), cmocka_unit_test(big_answers_arrive_whole),
+      cmocka_unit_test(bodies_are_compressed_when_accepted), cmocka_unit_test(heads_tell_the_length_of_the_body),
+      cmocka_unit_test(headers_cannot_be_injected), cmocka_unit_test(bodies_in_all_are_bounded),
+      cmocka_unit_test(short_memory_is_survived), cmocka_unit_test(connections_above_the_cap_wait),
+      cmocka_unit_test(silent_clients_do_not_hold_all_handshakes),
       cmocka_unit_test(plain_http_on_the_tls_port_is_counted), cmocka_unit_test(drain_lets_requests_finish),
       cmocka_unit_test(drain_does_not_wait_for_ever), cmocka_unit_test(drain_of_an_empty_server_is_reported),
       cmocka_unit_test(a_new_certificate_serves_new_connections), cmocka_unit_test(taken_and_wrong_addresses_are_told))

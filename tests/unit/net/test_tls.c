@@ -214,8 +214,8 @@ static void changed_bytes_fail_with_an_alert(void **state)
 static void junk_is_answered_with_an_alert(void **state)
 {
     (void)state;
-    static const char *const junk[] = { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x80\x2e\x01\x00\x02", "\x16\x03\x01\xff\xff",
-                                        "SSH-2.0-OpenSSH_9.2\r\n" };
+    static const char *const junk[] = { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x80\x2e\x01\x00\x02",
+                                        "\x16\x03\x01\xff\xff", "SSH-2.0-OpenSSH_9.2\r\n" };
     for (size_t i = 0; i < COUNT_OF(junk); i++) {
         struct pair p;
         make_contexts(&p, "stamp.example");
@@ -240,7 +240,8 @@ static void wrong_pems_are_refused(void **state)
     struct error_info info;
     make_contexts(&a, "a.example");
     make_contexts(&b, "b.example");
-    assert_error(tls_server_new(buffer_text(&a.certificate), buffer_text(&b.key), &server, &info), ERROR_INVALID_CONFIG);
+    assert_error(tls_server_new(buffer_text(&a.certificate), buffer_text(&b.key), &server, &info),
+                 ERROR_INVALID_CONFIG);
     assert_non_null(strstr(info.message, "does not belong"));
     assert_error(tls_server_new(TEXT("nonsense"), buffer_text(&b.key), &server, &info), ERROR_INVALID_CONFIG);
     assert_error(tls_server_new(buffer_text(&a.certificate), TEXT("nonsense"), &server, &info), ERROR_INVALID_CONFIG);

@@ -199,31 +199,21 @@ static inline bool model_is_newer(const struct model_record *a, const struct mod
 }
 
 static inline void model_count_in(struct model_rows *rows, struct arena *arena, const int64_t key[MODEL_COLUMNS],
-                                  const struct decimal *quantity, uint64_t records, const struct model_record *record,
-                                  int64_t bucket_ns)
+                                  const struct decimal *quantity, uint64_t records, const struct model_record *record)
 {
-    size_t at = 0;
-    while (at < rows->count && memcmp(rows->rows[at].key, key, sizeof rows->rows[at].key) != 0)
-        at++;
-    if (at == rows->count) {
-        if (rows->count == rows->capacity) {
-            size_t capacity = rows->capacity == 0 ? 256 : 2 * rows->capacity;
-            struct model_row *more = arena_array(arena, capacity, sizeof *more);
-            assert_non_null(more);
-            if (rows->count > 0)
-                memcpy(more, rows->rows, rows->count * sizeof *more);
-            rows->rows = more;
-            rows->capacity = capacity;
-        }
-        struct model_row *row = &rows->rows[rows->count++];
-        *row = (struct model_row){ .newest = record };
-        memcpy(row->key, key, sizeof row->key);
+    if (rows->count == rows->capacity) {
+        size_t capacity = rows->capacity == 0 ? 256 : 2 * rows->capacity;
+        struct model_row *more = arena_array(arena, capacity, sizeof *more);
+        assert_non_null(more);
+        if (rows->count > 0)
+            memcpy(more, rows->rows, rows->count * sizeof *more);
+        rows->rows = more;
+        rows->capacity = capacity;
     }
-    struct model_row *row = &rows->rows[at];
+    struct model_row *row = &rows->rows[rows->count++];
+    *row = (struct model_row){ .newest = record, .records = records };
+    memcpy(row->key, key, sizeof row->key);
     decimal_sum_add(&row->quantity, quantity);
-    row->records += records;
-    if (model_is_newer(record, row->newest, bucket_ns))
-        row->newest = record;
 }
 
 static inline int model_compare_rows(const void *a, const void *b)
@@ -242,6 +232,27 @@ static inline int model_compare_listed(const void *a, const void *b)
     if (left->key[MODEL_SUBSCRIPTION] != right->key[MODEL_SUBSCRIPTION])
         return left->key[MODEL_SUBSCRIPTION] < right->key[MODEL_SUBSCRIPTION] ? -1 : 1;
     return model_compare_rows(a, b);
+}
+
+/* Sorts, and adds up what has the same key. */
+static inline void model_merge(struct model_rows *rows, int (*compare)(const void *a, const void *b), int64_t bucket_ns)
+{
+    size_t kept = 0;
+    if (rows->count == 0)
+        return;
+    qsort(rows->rows, rows->count, sizeof *rows->rows, compare);
+    for (size_t i = 1; i < rows->count; i++) {
+        struct model_row *last = &rows->rows[kept], *next = &rows->rows[i];
+        if (compare(last, next) != 0) {
+            rows->rows[++kept] = *next;
+            continue;
+        }
+        decimal_sum_add_sum(&last->quantity, &next->quantity);
+        last->records += next->records;
+        if (model_is_newer(next->newest, last->newest, bucket_ns))
+            last->newest = next->newest;
+    }
+    rows->count = kept + 1;
 }
 
 static inline const struct write_share *model_shares(struct arena *arena, const struct model_record *r, size_t *count)
@@ -278,11 +289,10 @@ static inline struct model_rows model_list(const struct model *m, struct arena *
         const struct write_share *shares = model_shares(arena, r, &count);
         for (size_t s = 0; s < count; s++) {
             key[MODEL_PERIOD] = query->daily ? shares[s].hour / HOURS_PER_DAY : shares[s].hour;
-            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0, r, query->daily ? NS_PER_DAY : NS_PER_HOUR);
+            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0, r);
         }
     }
-    if (rows.count > 0)
-        qsort(rows.rows, rows.count, sizeof *rows.rows, model_compare_listed);
+    model_merge(&rows, model_compare_listed, query->daily ? NS_PER_DAY : NS_PER_HOUR);
     return rows;
 }
 
@@ -407,11 +417,10 @@ static inline struct model_rows model_sum(const struct model *m, struct arena *a
             key[MODEL_PERIOD] = query->granularity == SUMMARY_TOTAL   ? 0
                                 : query->granularity == SUMMARY_DAILY ? hour / HOURS_PER_DAY
                                                                       : hour;
-            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0, r, NS_PER_HOUR);
+            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0, r);
         }
     }
-    if (rows.count > 0)
-        qsort(rows.rows, rows.count, sizeof *rows.rows, model_compare_rows);
+    model_merge(&rows, model_compare_rows, NS_PER_HOUR);
     return rows;
 }
 

@@ -225,7 +225,72 @@ static void promise_1_done_is_called_after_the_commit(void **state)
     sem_destroy(&own.finished);
 }
 
+/* --- promise 9 --- */
+
+/* The child: posts one record after the other and tells each number through the pipe once it was accepted. */
+static void post_until_killed(struct usage_fixture *f, int round, int pipe_end)
+{
+    store_fixture_open(&f->base);
+    for (int i = 0; i < 100000; i++) {
+        char id[32];
+        struct post post = post_good();
+        (void)snprintf(id, sizeof id, "\"%d-%d\"", round, i);
+        post.id = id;
+        post.quantity = "1";
+        if (usage_post(f, &post)->verdict != VERDICT_ACCEPTED || write(pipe_end, &i, sizeof i) != (ssize_t)sizeof i)
+            _exit(1);
+    }
+    _exit(2);
+}
+
+static int read_last_told(int pipe_end, int enough, pid_t child)
+{
+    int told = -1, number;
+    while (read(pipe_end, &number, sizeof number) == (ssize_t)sizeof number) {
+        told = number;
+        if (number == enough)
+            assert_int_equal(kill(child, SIGKILL), 0);
+    }
+    return told;
+}
+
+/* Killed at some moment, the store opens again with all that was told accepted, at most one record more, and in step. */
+static void promise_9_killed_at_any_moment_it_loses_nothing(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct prng prng = test_prng("unit-usage-durability");
+    uint64_t expected = 0;
+    for (int round = 0; round < (test_is_long() ? 200 : 8); round++) {
+        int ends[2], status;
+        store_close(f->base.store);
+        f->base.store = NULL;
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            post_until_killed(f, round, ends[1]);
+        close(ends[1]);
+        int told = read_last_told(ends[0], (int)prng_below(&prng, 40), child);
+        close(ends[0]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        store_fixture_open(&f->base);
+        uint64_t records = store_fixture_state(&f->base).last_sequence;
+        assert_true(records >= expected + (uint64_t)told + 1 && records <= expected + (uint64_t)told + 2);
+        expected = records;
+        char total[32], id[32];
+        (void)snprintf(total, sizeof total, "%llu", (unsigned long long)expected);
+        assert_usage_total(f, total, expected);
+        struct post post = post_good();
+        (void)snprintf(id, sizeof id, "\"%d-%d\"", round, told);
+        post.id = id;
+        post.quantity = "1";
+        assert_verdict(usage_post(f, &post), VERDICT_DUPLICATE);
+    }
+}
+
 TESTS(WITH_USAGE(promise_1_nothing_of_a_failed_batch_stays_and_its_retry_is_accepted),
       WITH_USAGE(promise_1_a_batch_may_be_submitted_again),
       WITH_USAGE(promise_1_batches_of_a_failed_group_are_written_one_by_one),
-      WITH_USAGE(promise_1_a_full_store_says_so_and_reads_go_on), WITH_USAGE(promise_1_done_is_called_after_the_commit))
+      WITH_USAGE(promise_1_a_full_store_says_so_and_reads_go_on), WITH_USAGE(promise_1_done_is_called_after_the_commit),
+      WITH_USAGE(promise_9_killed_at_any_moment_it_loses_nothing))

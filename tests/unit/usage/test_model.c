@@ -156,13 +156,18 @@ static void restart_step(struct world *w)
 
 /* --- questions --- */
 
+/* Around some record's time of usage or of report, and now and then anywhere. */
 static void random_window(struct world *w, int64_t unit_ns, int64_t *from_ns, int64_t *to_ns)
 {
-    int64_t base_ns = test_instant("2025-11-01T00:00:00Z"), span = 120 * NS_PER_DAY / unit_ns;
-    *from_ns = base_ns + (int64_t)below(w, (uint64_t)span) * unit_ns;
-    *to_ns = *from_ns + (int64_t)below(w, (uint64_t)(one_in(w, 2) ? span : span / 20 + 2)) * unit_ns;
-    if (one_in(w, 4))
-        *from_ns = 0;
+    int64_t middle_ns = test_instant("2025-11-01T00:00:00Z") + (int64_t)below(w, 100 * NS_PER_DAY);
+    if (w->model.count > 0 && !one_in(w, 5)) {
+        const struct model_record *record = &w->model.records[below(w, w->model.count)];
+        middle_ns = one_in(w, 2) ? record->start_ns : record->reported_ns;
+    }
+    *from_ns = middle_ns / unit_ns * unit_ns - (int64_t)below(w, one_in(w, 2) ? 2 : 40) * unit_ns;
+    *to_ns = *from_ns + (int64_t)below(w, one_in(w, 2) ? 4 : 2000) * unit_ns;
+    if (one_in(w, 6))
+        *from_ns = -unit_ns;
 }
 
 static void check_listed(struct world *w, const struct listing_query *query, const struct listing_row *row,
@@ -281,7 +286,7 @@ static void the_store_agrees_with_the_model(void **state)
 {
     (void)state;
     struct prng prng = test_prng("unit-usage-model");
-    for (int i = 0; i < (test_is_long() ? 2000 : 20); i++)
+    for (int i = 0; i < (test_is_long() ? 3000 : 30); i++)
         run_world(&prng);
 }
 
