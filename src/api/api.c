@@ -18,6 +18,7 @@
 /* Browsers can't add this header across sites without asking first, so it proves a console request. */
 #define CONSOLE_HEADER TEXT("X-Stampmeter-Console")
 #define READS_REMAINING "14999"
+#define CORRELATION_ID_SIZE_MAX 256
 #define WRITES_REMAINING "1199"
 
 struct call *call_of(struct http_exchange *exchange)
@@ -215,7 +216,8 @@ static void set_correlation_headers(struct http_exchange *exchange, struct api *
     char id[GUID_TEXT_SIZE], now[INSTANT_TEXT_SIZE], routing[128];
     guid_print(&request->request_id, id);
     struct text correlation = http_header(request, TEXT("x-ms-correlation-request-id"));
-    http_set_header(exchange, TEXT("x-ms-correlation-request-id"), correlation.len > 0 ? correlation : text_of(id));
+    bool echo = correlation.len > 0 && correlation.len <= CORRELATION_ID_SIZE_MAX;
+    http_set_header(exchange, TEXT("x-ms-correlation-request-id"), echo ? correlation : text_of(id));
     instant_print(clock_wall_ns(api->options.clock) / NS_PER_SECOND * NS_PER_SECOND, now);
     int length = 0;
     for (const char *c = now; *c != '\0'; c++) /* 20260131T130000Z */
@@ -224,7 +226,7 @@ static void set_correlation_headers(struct http_exchange *exchange, struct api *
     snprintf(routing, sizeof routing, "LOCAL:%.*s:%s", length, now, id);
     http_set_header(exchange, TEXT("x-ms-routing-request-id"), text_of(routing));
     struct text client_id = http_header(request, TEXT("x-ms-client-request-id"));
-    if (client_id.len > 0 &&
+    if (client_id.len > 0 && client_id.len <= CORRELATION_ID_SIZE_MAX &&
         text_equal_nocase(http_header(request, TEXT("x-ms-return-client-request-id")), TEXT("true")))
         http_set_header(exchange, TEXT("x-ms-client-request-id"), client_id);
     bool write = is_unsafe(request->method);

@@ -12,8 +12,6 @@
 #define DAYS_PER_400_YEARS (4 * DAYS_PER_100_YEARS + 1)
 /* From the first of March of the year 0 to 1970-01-01. */
 #define DAYS_TO_EPOCH INT64_C(719468)
-#define YEAR_MIN 1678
-#define YEAR_MAX 2261
 /* 1678-01-01 and 2262-01-01. */
 #define DAY_MIN INT64_C(-106650)
 #define DAY_END INT64_C(106651)
@@ -146,8 +144,6 @@ static bool read_date(struct cursor *c, unsigned digits_min, int64_t *out_day)
         return false;
     if (month < 1 || month > 12 || day < 1 || day > days_in_month((int)year, month))
         return false;
-    if (year < YEAR_MIN - 1 || year > YEAR_MAX + 1)
-        return false; /* an offset can still bring the years just outside back in */
     *out_day = days_from_civil((struct civil_date){ (int)year, month, day });
     return true;
 }
@@ -191,7 +187,7 @@ static bool read_offset(struct cursor *c, bool plus_as_blank, int64_t *out_secon
 /* Seconds stay far inside int64_t here, nanoseconds only fit once the range is known. */
 static err_t compose(int64_t day, int64_t seconds, int64_t ns, int64_t *out_ns)
 {
-    seconds += day * 86400;
+    seconds += day * 86400; /* an offset can bring a day just outside back in */
     if (seconds < DAY_MIN * 86400 || seconds >= DAY_END * 86400)
         return ERROR_INVALID_PROPERTY;
     *out_ns = seconds * NS_PER_SECOND + ns;
@@ -224,6 +220,8 @@ err_t instant_parse_lenient(struct text text, int64_t *out_ns)
     int64_t offset = 0;
     if (!read_date(&c, 1, &day))
         return ERROR_INVALID_PROPERTY;
+    /* "Since ever" and "for ever" (0001-01-01, 9999-12-31) mean the ends of what can be told. */
+    day = day < DAY_MIN - 1 ? DAY_MIN + 1 : day > DAY_END ? DAY_END - 2 : day;
     if (c.at == c.end)
         return compose(day, 0, 0, out_ns);
     if ((!read_either(&c, 'T', 't') && !read_char(&c, ' ')) || !read_time(&c, true, &seconds, &ns))

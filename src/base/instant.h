@@ -26,7 +26,7 @@
 MUST_CHECK err_t instant_parse(struct text text, int64_t *out_ns);
 /* Also every spelling of wire-contracts.md 1.6, after percent-decoding: bare dates (2017-11-29,
  * 2017-12-1), no zone (taken as UTC), offset and Z together, a blank where a raw '+' was, a blank
- * instead of T, missing seconds. */
+ * instead of T, missing seconds. Days outside 1678 to 2261 become the first or last day inside. */
 MUST_CHECK err_t instant_parse_lenient(struct text text, int64_t *out_ns);
 /* ISO 8601 duration of the forms PnDTnHnMnS (P1D, PT1H, PT90S), not negative. */
 MUST_CHECK err_t instant_parse_duration(struct text text, int64_t *out_ns);

@@ -2,11 +2,11 @@
  * more than the last of its kind, found at the end of the kind's range, so no counter can disagree. */
 #include "store/dictionary.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/encode.h"
+#include "base/memory.h"
 #include "store/keys.h"
 
 #define CACHE_SLOTS ((size_t)1 << 16)
@@ -24,14 +24,14 @@ struct dictionary {
 
 struct dictionary *dictionary_new(const uint8_t *hash_key)
 {
-    struct dictionary *dictionary = calloc(1, sizeof *dictionary);
+    struct dictionary *dictionary = memory_zalloc(1, sizeof *dictionary);
     if (dictionary == NULL)
         return NULL;
     memcpy(dictionary->hash_key, hash_key, SIPHASH_KEY_SIZE);
-    /* calloc: untouched slots cost no memory, so a small store stays small */
-    dictionary->cache = calloc(CACHE_SLOTS, sizeof *dictionary->cache);
+    /* Zeroed slots that nobody touches cost no memory, so a small store stays small. */
+    dictionary->cache = memory_zalloc(CACHE_SLOTS, sizeof *dictionary->cache);
     if (dictionary->cache == NULL) {
-        free(dictionary);
+        memory_free(dictionary);
         return NULL;
     }
     return dictionary;
@@ -41,8 +41,8 @@ void dictionary_free(struct dictionary *dictionary)
 {
     if (dictionary == NULL)
         return;
-    free(dictionary->cache);
-    free(dictionary);
+    memory_free(dictionary->cache);
+    memory_free(dictionary);
 }
 
 void dictionary_forget(struct dictionary *dictionary)

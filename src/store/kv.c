@@ -7,12 +7,12 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 #define MAP_SIZE_BYTES_MIN ((size_t)64 << 20)
 #define DISK_FULL_BYTES (UINT64_C(1) << 20)
@@ -157,7 +157,7 @@ static int open_environment(struct kv *kv, const struct kv_options *options)
 
 err_t kv_open(const struct kv_options *options, struct kv **out, struct error_info *info)
 {
-    struct kv *kv = calloc(1, sizeof *kv);
+    struct kv *kv = memory_zalloc(1, sizeof *kv);
     if (kv == NULL)
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     pthread_mutex_init(&kv->idle_mutex, NULL);
@@ -194,12 +194,12 @@ void kv_close(struct kv *kv)
         struct kv_txn *txn = kv->idle_readers;
         kv->idle_readers = txn->next_idle;
         mdb_txn_abort(txn->mdb);
-        free(txn);
+        memory_free(txn);
     }
     if (kv->env != NULL)
         mdb_env_close(kv->env);
     pthread_mutex_destroy(&kv->idle_mutex);
-    free(kv);
+    memory_free(kv);
 }
 
 static bool must_fail(struct kv *kv)
@@ -260,13 +260,13 @@ err_t kv_read_begin(struct kv *kv, struct kv_txn **out)
         if (code != 0)
             mdb_txn_abort(txn->mdb);
     } else {
-        if ((txn = calloc(1, sizeof *txn)) == NULL)
+        if ((txn = memory_zalloc(1, sizeof *txn)) == NULL)
             return ERROR_NO_MEMORY;
         txn->kv = kv;
         code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn->mdb);
     }
     if (code != 0) {
-        free(txn);
+        memory_free(txn);
         return failed(code, "read failed to begin");
     }
     *out = txn;
@@ -345,12 +345,12 @@ err_t kv_delete(struct kv_txn *txn, enum kv_table table, struct text key)
 
 err_t kv_cursor_open(struct kv_txn *txn, enum kv_table table, struct kv_cursor **out)
 {
-    struct kv_cursor *cursor = calloc(1, sizeof *cursor);
+    struct kv_cursor *cursor = memory_zalloc(1, sizeof *cursor);
     if (cursor == NULL)
         return ERROR_NO_MEMORY;
     int code = mdb_cursor_open(txn->mdb, txn->kv->tables[table], &cursor->mdb);
     if (code != 0) {
-        free(cursor);
+        memory_free(cursor);
         return failed(code, "cursor failed to open");
     }
     *out = cursor;
@@ -362,7 +362,7 @@ void kv_cursor_close(struct kv_cursor *cursor)
     if (cursor == NULL)
         return;
     mdb_cursor_close(cursor->mdb);
-    free(cursor);
+    memory_free(cursor);
 }
 
 static err_t move(struct kv_cursor *cursor, MDB_cursor_op operation, struct text start, struct text *key,

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/memory.h"
 
 #define CAPACITY_MIN ((size_t)1024)
 /* A commit that needed more gives its memory back afterwards. */
@@ -24,8 +25,8 @@ void pending_init(struct pending *pending, enum row_family family)
 
 void pending_free(struct pending *pending)
 {
-    free(pending->rows);
-    free(pending->slots);
+    memory_free(pending->rows);
+    memory_free(pending->slots);
     pending_init(pending, pending->family);
 }
 
@@ -62,14 +63,14 @@ uint8_t *pending_find(const struct pending *pending, const uint8_t *key)
 static bool grow(struct pending *pending)
 {
     size_t capacity = pending->capacity == 0 ? CAPACITY_MIN : pending->capacity * 2;
-    uint8_t *rows = realloc(pending->rows, capacity * row_size(pending));
+    uint8_t *rows = memory_realloc(pending->rows, capacity * row_size(pending));
     if (rows == NULL)
         return false;
     pending->rows = rows;
-    uint32_t *slots = calloc(capacity * 2, sizeof *slots);
+    uint32_t *slots = memory_zalloc(capacity * 2, sizeof *slots);
     if (slots == NULL)
         return false;
-    free(pending->slots);
+    memory_free(pending->slots);
     pending->slots = slots;
     pending->slot_count = capacity * 2;
     pending->capacity = capacity;

@@ -1,9 +1,9 @@
 /* The plain engine: one table entry per row, added in place. Simple on purpose: it is the model that the
  * engine of sorted runs is compared with, and a measured baseline. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "base/memory.h"
 #include "store/rows.h"
 
 static enum kv_table table_of(enum row_family family)
@@ -98,12 +98,12 @@ static void plain_close(struct rows_cursor *cursor)
     if (cursor == NULL)
         return;
     kv_cursor_close(cursor->kv);
-    free(cursor);
+    memory_free(cursor);
 }
 
 static err_t plain_open(struct kv_txn *txn, enum row_family family, const uint8_t *from, struct rows_cursor **out)
 {
-    struct rows_cursor *cursor = calloc(1, sizeof *cursor);
+    struct rows_cursor *cursor = memory_zalloc(1, sizeof *cursor);
     if (cursor == NULL)
         return ERROR_NO_MEMORY;
     cursor->family = family;

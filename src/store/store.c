@@ -2,7 +2,6 @@
 #include "store/store.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "base/crypto.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "store/keys.h"
 #include "store/writer.h"
 
@@ -145,7 +145,7 @@ static err_t open_parts(struct store *store, const struct store_options *options
 
 err_t store_open(const struct store_options *options, struct store **out, struct error_info *info)
 {
-    struct store *store = calloc(1, sizeof *store);
+    struct store *store = memory_zalloc(1, sizeof *store);
     if (store == NULL)
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     store->lock_fd = -1;
@@ -171,7 +171,7 @@ void store_close(struct store *store)
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     secret_wipe(store->hash_key, sizeof store->hash_key);
-    free(store);
+    memory_free(store);
 }
 
 const char *store_folder(const struct store *store)

@@ -5,11 +5,11 @@
 #include "store/writer.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "store/write_internal.h"
 
 #define WRITER_STACK_SIZE_BYTES ((size_t)1024 * 1024)
@@ -299,12 +299,12 @@ static void writer_free(struct writer *writer)
     buffer_free(&writer->write.journal.segment);
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->mutex);
-    free(writer);
+    memory_free(writer);
 }
 
 err_t writer_start(const struct writer_options *options, struct writer **out)
 {
-    struct writer *writer = calloc(1, sizeof *writer);
+    struct writer *writer = memory_zalloc(1, sizeof *writer);
     if (writer == NULL)
         return ERROR_NO_MEMORY;
     writer->options = *options;

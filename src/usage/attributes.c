@@ -1,12 +1,12 @@
 /* Instances repeat from hour to hour, so each is decoded once per summary and kept by its id. */
 #include "usage/attributes.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/memory.h"
 
 #define SLOTS_MIN ((size_t)1024)
 
@@ -23,14 +23,14 @@ static size_t text_slot(const struct text_numbers *numbers, struct text text)
 static bool grow_texts(struct text_numbers *numbers)
 {
     size_t capacity = numbers->capacity == 0 ? SLOTS_MIN : (size_t)numbers->capacity * 2;
-    struct text *texts = realloc(numbers->texts, capacity * sizeof *texts);
+    struct text *texts = memory_realloc(numbers->texts, capacity * sizeof *texts);
     if (texts == NULL)
         return false;
     numbers->texts = texts;
-    uint32_t *slots = calloc(capacity * 2, sizeof *slots);
+    uint32_t *slots = memory_zalloc(capacity * 2, sizeof *slots);
     if (slots == NULL)
         return false;
-    free(numbers->slots);
+    memory_free(numbers->slots);
     numbers->slots = slots;
     numbers->slot_count = capacity * 2;
     numbers->capacity = (uint32_t)capacity;
@@ -77,10 +77,10 @@ void attribute_cache_free(struct attribute_cache *cache)
 {
     arena_free(cache->arena);
     arena_free(cache->scratch);
-    free(cache->texts.texts);
-    free(cache->texts.slots);
-    free(cache->rows);
-    free(cache->instances);
+    memory_free(cache->texts.texts);
+    memory_free(cache->texts.slots);
+    memory_free(cache->rows);
+    memory_free(cache->instances);
 }
 
 static size_t instance_slot(const struct attribute_cache *cache, uint32_t instance)
@@ -96,11 +96,11 @@ static bool grow_instances(struct attribute_cache *cache)
     size_t old_count = cache->slot_count, count = old_count == 0 ? SLOTS_MIN : old_count * 2;
     uint32_t *old_instances = cache->instances;
     struct attributes *old_rows = cache->rows;
-    uint32_t *instances = calloc(count, sizeof *instances);
-    struct attributes *rows = malloc(count * sizeof *rows);
+    uint32_t *instances = memory_zalloc(count, sizeof *instances);
+    struct attributes *rows = memory_alloc(count * sizeof *rows);
     if (instances == NULL || rows == NULL) {
-        free(instances);
-        free(rows);
+        memory_free(instances);
+        memory_free(rows);
         return false;
     }
     cache->instances = instances;
@@ -113,8 +113,8 @@ static bool grow_instances(struct attribute_cache *cache)
             rows[slot] = old_rows[i];
         }
     }
-    free(old_instances);
-    free(old_rows);
+    memory_free(old_instances);
+    memory_free(old_rows);
     return true;
 }
 

@@ -3,12 +3,12 @@
  * step while new usage comes in. */
 #include "usage/summary.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/instant.h"
+#include "base/memory.h"
 #include "store/keys.h"
 #include "store/rows.h"
 #include "usage/attributes.h"
@@ -147,7 +147,7 @@ static err_t unit_of(struct summary *s, uint32_t meter, uint32_t *unit)
 {
     if (meter >= s->meter_unit_count) {
         size_t count = (size_t)meter * 2 + 64;
-        uint32_t *units = realloc(s->meter_units, count * sizeof *units);
+        uint32_t *units = memory_realloc(s->meter_units, count * sizeof *units);
         if (units == NULL)
             return ERROR_NO_MEMORY;
         memset(units + s->meter_unit_count, 0, (count - s->meter_unit_count) * sizeof *units);
@@ -178,14 +178,14 @@ static err_t grow_groups(struct summary *s)
     size_t capacity = s->capacity == 0 ? GROUPS_MIN : s->capacity * 2;
     if (capacity > 2 * (size_t)SUMMARY_GROUPS_MAX)
         return ERROR_INVALID_PROPERTY;
-    struct group *groups = realloc(s->groups, capacity * sizeof *groups);
+    struct group *groups = memory_realloc(s->groups, capacity * sizeof *groups);
     if (groups == NULL)
         return ERROR_NO_MEMORY;
     s->groups = groups;
-    uint32_t *slots = calloc(capacity * 2, sizeof *slots);
+    uint32_t *slots = memory_zalloc(capacity * 2, sizeof *slots);
     if (slots == NULL)
         return ERROR_NO_MEMORY;
-    free(s->slots);
+    memory_free(s->slots);
     s->slots = slots;
     s->capacity = capacity;
     for (size_t i = 0; i < s->count; i++)
@@ -377,11 +377,11 @@ static err_t sort(struct summary *s)
 {
     if (s->count < 2)
         return ERROR_OK;
-    struct group *scratch = malloc(s->count * sizeof *scratch);
+    struct group *scratch = memory_alloc(s->count * sizeof *scratch);
     if (scratch == NULL)
         return ERROR_NO_MEMORY;
     sort_groups(s, s->groups, scratch, s->count);
-    free(scratch);
+    memory_free(scratch);
     return ERROR_OK;
 }
 
@@ -390,7 +390,7 @@ static err_t sort(struct summary *s)
 err_t summary_run(struct store *store, struct kv_txn *txn, const struct meters *meters,
                   const struct summary_query *query, struct summary **out, struct error_info *info)
 {
-    struct summary *s = calloc(1, sizeof *s);
+    struct summary *s = memory_zalloc(1, sizeof *s);
     if (s == NULL)
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     s->store = store;
@@ -420,11 +420,11 @@ void summary_free(struct summary *s)
     if (s == NULL)
         return;
     attribute_cache_free(&s->cache);
-    free(s->groups);
-    free(s->slots);
-    free(s->meter_units);
+    memory_free(s->groups);
+    memory_free(s->slots);
+    memory_free(s->meter_units);
     arena_free(s->arena);
-    free(s);
+    memory_free(s);
 }
 
 void summary_set_snapshot(struct summary *summary, struct kv_txn *txn)

@@ -204,7 +204,7 @@ static void a_newer_schema_is_refused_by_name(void **state)
 
 static void damaged_meta_entries_are_refused(void **state)
 {
-    static const char *const names[] = { "hash_key", "state", "schema" };
+    static const char *const names[] = { "state", "hash_key", "schema" };
     struct store_fixture *f = *state;
     struct error_info info;
     store_close(f->store);
