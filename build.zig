@@ -173,6 +173,7 @@ const api_sources = [_][]const u8{
     "src/api/arm.c",
     "src/api/identities.c",
     "src/api/jobs.c",
+    "src/api/members.c",
     "src/api/openapi.c",
     "src/api/operating.c",
     "src/api/parameters.c",

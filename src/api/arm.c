@@ -3,17 +3,12 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "usage/subscriptions.h"
 
 #define ENDPOINTS_LIST_FROM "2019-05-01" /* from this api-version on the answer is a list of clouds */
 
 static const char *const operations_versions[] = { "2015-06-01-preview", NULL };
-
-static void put(struct json_writer *json, const char *name, struct text value)
-{
-    json_name(json, name);
-    json_put_text(json, value);
-}
 
 /* --- discovery, without credentials --- */
 
@@ -21,14 +16,14 @@ static void put_authentication(struct json_writer *json, struct text url, bool l
 {
     json_name(json, "authentication");
     json_begin_object(json);
-    put(json, "loginEndpoint", url);
+    put_member(json, "loginEndpoint", url);
     json_name(json, "audiences");
     json_begin_array(json);
     json_put_text(json, url);
     json_end_array(json);
     if (list) {
-        put(json, "tenant", TEXT("common"));
-        put(json, "identityProvider", TEXT("ADFS"));
+        put_member(json, "tenant", TEXT("common"));
+        put_member(json, "identityProvider", TEXT("ADFS"));
     }
     json_end_object(json);
 }
@@ -37,9 +32,9 @@ static void put_cloud(struct json_writer *json, struct text url)
 {
     json_begin_array(json);
     json_begin_object(json);
-    put(json, "name", TEXT("AzureStack"));
-    put(json, "resourceManager", url);
-    put(json, "portal", url);
+    put_member(json, "name", TEXT("AzureStack"));
+    put_member(json, "resourceManager", url);
+    put_member(json, "portal", url);
     put_authentication(json, url, true);
     json_name(json, "suffixes");
     json_begin_object(json);
@@ -51,9 +46,9 @@ static void put_cloud(struct json_writer *json, struct text url)
 static void put_endpoints(struct json_writer *json, struct text url)
 {
     json_begin_object(json);
-    put(json, "galleryEndpoint", url);
-    put(json, "graphEndpoint", url);
-    put(json, "portalEndpoint", url);
+    put_member(json, "galleryEndpoint", url);
+    put_member(json, "graphEndpoint", url);
+    put_member(json, "portalEndpoint", url);
     put_authentication(json, url, false);
     json_end_object(json);
 }
@@ -85,18 +80,17 @@ static void put_subscription(struct json_writer *json, const struct subscription
     guid_print(&s->id, id);
     snprintf(path, sizeof path, "/subscriptions/%s", id);
     json_begin_object(json);
-    put(json, "id", text_of(path));
-    put(json, "subscriptionId", text_of(id));
-    json_name(json, "tenantId");
-    json_put_guid(json, &s->tenant_id);
-    put(json, "displayName", s->display_name);
-    put(json, "state", text_of(subscription_state_name(s->state)));
-    put(json, "offerId", s->offer_id);
+    put_member(json, "id", text_of(path));
+    put_member(json, "subscriptionId", text_of(id));
+    put_guid_member(json, "tenantId", &s->tenant_id);
+    put_member(json, "displayName", s->display_name);
+    put_member(json, "state", text_of(subscription_state_name(s->state)));
+    put_member(json, "offerId", s->offer_id);
     json_name(json, "subscriptionPolicies");
     json_begin_object(json);
-    put(json, "locationPlacementId", TEXT(""));
-    put(json, "quotaId", TEXT(""));
-    put(json, "spendingLimit", TEXT("Off"));
+    put_member(json, "locationPlacementId", TEXT(""));
+    put_member(json, "quotaId", TEXT(""));
+    put_member(json, "spendingLimit", TEXT("Off"));
     json_end_object(json);
     json_end_object(json);
 }
@@ -119,9 +113,7 @@ static err_t read_own(struct read_job *job, struct kv_txn *txn)
     struct guid id;
     struct subscription subscription;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     if (caller_owns(job->exchange, &id)) {
         err_t error = subscription_get(job->api->options.store, txn, http_arena(job->exchange), &id, &subscription);
         if (error == ERROR_OK)
@@ -129,8 +121,7 @@ static err_t read_own(struct read_job *job, struct kv_txn *txn)
         else if (error != ERROR_NOT_FOUND)
             return error;
     }
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     return ERROR_OK;
 }
 
@@ -193,28 +184,22 @@ static err_t read_admin_list(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++) {
         const struct guid *provider = subscription_is_direct(&all[i], &job->api->operator_subscription)
                                           ? &job->api->operator_subscription
                                           : &all[i].provider_subscription_id;
         json_begin_object(&json);
-        json_name(&json, "subscriptionId");
-        json_put_guid(&json, &all[i].id);
-        json_name(&json, "tenantId");
-        json_put_guid(&json, &all[i].tenant_id);
-        put(&json, "owner", all[i].owner);
-        put(&json, "displayName", all[i].display_name);
-        json_name(&json, "delegatedProviderSubscriptionId");
-        json_put_guid(&json, provider);
-        put(&json, "offerId", all[i].offer_id);
-        put(&json, "state", text_of(subscription_state_name(all[i].state)));
+        put_guid_member(&json, "subscriptionId", &all[i].id);
+        put_guid_member(&json, "tenantId", &all[i].tenant_id);
+        put_member(&json, "owner", all[i].owner);
+        put_member(&json, "displayName", all[i].display_name);
+        put_guid_member(&json, "delegatedProviderSubscriptionId", provider);
+        put_member(&json, "offerId", all[i].offer_id);
+        put_member(&json, "state", text_of(subscription_state_name(all[i].state)));
         json_end_object(&json);
     }
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     return ERROR_OK;
 }
 
@@ -233,9 +218,9 @@ static void put_provider(struct json_writer *json, struct text subscription, str
     char id[256];
     snprintf(id, sizeof id, "/subscriptions/%.*s/providers/%.*s", TEXT_ARGS(subscription), TEXT_ARGS(name));
     json_begin_object(json);
-    put(json, "id", text_of(id));
-    put(json, "namespace", name);
-    put(json, "registrationState", TEXT("Registered"));
+    put_member(json, "id", text_of(id));
+    put_member(json, "namespace", name);
+    put_member(json, "registrationState", TEXT("Registered"));
     json_end_object(json);
 }
 
@@ -268,13 +253,10 @@ void handle_providers(struct http_exchange *exchange, void *context)
         return;
     struct buffer body = { 0 };
     struct json_writer json = json_writer(&body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < COUNT_OF(namespaces); i++)
         put_provider(&json, http_request(exchange)->parameters[0], text_of(namespaces[i]));
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     respond_json(exchange, 200, &body);
 }
 
@@ -284,13 +266,13 @@ static void put_operation(struct json_writer *json, const char *name, const char
                           const char *description)
 {
     json_begin_object(json);
-    put(json, "name", text_of(name));
+    put_member(json, "name", text_of(name));
     json_name(json, "display");
     json_begin_object(json);
-    put(json, "provider", TEXT("Microsoft Commerce Service"));
-    put(json, "resource", text_of(resource));
-    put(json, "operation", text_of(operation));
-    put(json, "description", text_of(description));
+    put_member(json, "provider", TEXT("Microsoft Commerce Service"));
+    put_member(json, "resource", text_of(resource));
+    put_member(json, "operation", text_of(operation));
+    put_member(json, "description", text_of(description));
     json_end_object(json);
     json_end_object(json);
 }
@@ -302,15 +284,12 @@ void handle_operations(struct http_exchange *exchange, void *context)
         return;
     struct buffer body = { 0 };
     struct json_writer json = json_writer(&body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     put_operation(&json, "Microsoft.Commerce.Admin/updateEncryption/action", "updateEncryption", "Update encryption",
                   "Protects the stored usage anew after a change of the encryption settings");
     put_operation(&json, "Microsoft.Commerce.Admin/operations/read", "operations", "List operations",
                   "Lists the operations of this provider");
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     respond_json(exchange, 200, &body);
 }
 

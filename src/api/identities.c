@@ -1,5 +1,6 @@
 /* /v1/tokens and /v1/users: what an operator does with identities. A token's text leaves once, when it is made. */
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "base/crypto.h"
 #include "base/instant.h"
 
@@ -20,12 +21,6 @@ static struct identity_call *new_call(struct http_exchange *exchange)
     if (call == NULL)
         respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
     return call;
-}
-
-static void put_text(struct json_writer *json, const char *name, struct text value)
-{
-    json_name(json, name);
-    json_put_text(json, value);
 }
 
 /* --- reading bodies --- */
@@ -89,13 +84,10 @@ static err_t read_tokens(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++)
         token_entry_to_json(&entries[i], &json);
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     return ERROR_OK;
 }
 
@@ -115,10 +107,10 @@ static void token_made(struct write_call *write)
     struct buffer body = { 0 };
     struct json_writer json = json_writer(&body);
     json_begin_object(&json);
-    put_text(&json, "id", text_of(call->create.id));
-    put_text(&json, "token", text_of(call->create.token));
-    put_text(&json, "role", text_of(role_name(call->create.identity.role)));
-    put_text(&json, "name", call->create.identity.name);
+    put_member(&json, "id", text_of(call->create.id));
+    put_member(&json, "token", text_of(call->create.token));
+    put_member(&json, "role", text_of(role_name(call->create.identity.role)));
+    put_member(&json, "name", call->create.identity.name);
     json_end_object(&json);
     secret_wipe(call->create.token, sizeof call->create.token);
     respond_json(write->exchange, 201, &body);
@@ -179,13 +171,10 @@ static err_t read_users(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++)
         user_to_json(&users[i], &json);
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     return ERROR_OK;
 }
 

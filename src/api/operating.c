@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "store/journal.h"
@@ -117,33 +118,17 @@ void handle_metrics(struct http_exchange *exchange, void *context)
 
 /* --- status --- */
 
-static void put_time(struct json_writer *json, const char *name, int64_t instant_ns)
-{
-    char text[INSTANT_TEXT_SIZE];
-    json_name(json, name);
-    if (instant_ns == INT64_MIN)
-        json_put_null(json);
-    else
-        json_put_text(json, (struct text){ text, instant_print(instant_ns, text) });
-}
-
-static void put_number(struct json_writer *json, const char *name, uint64_t value)
-{
-    json_name(json, name);
-    json_put_u64(json, value);
-}
-
 static void put_store_status(struct json_writer *json, const struct kv_stats *stats, const struct store_state *state,
                              int64_t first_reported_ns)
 {
     json_name(json, "store");
     json_begin_object(json);
-    put_number(json, "fileSizeBytes", stats->file_size_bytes);
-    put_number(json, "usedSizeBytes", stats->used_size_bytes);
-    put_number(json, "mapSizeBytes", stats->map_size_bytes);
-    put_number(json, "sequence", state->last_sequence);
-    put_time(json, "lastReportedTime", state->last_reported_ns);
-    put_time(json, "firstReportedTime", first_reported_ns);
+    put_number_member(json, "fileSizeBytes", stats->file_size_bytes);
+    put_number_member(json, "usedSizeBytes", stats->used_size_bytes);
+    put_number_member(json, "mapSizeBytes", stats->map_size_bytes);
+    put_number_member(json, "sequence", state->last_sequence);
+    put_time_member(json, "lastReportedTime", state->last_reported_ns);
+    put_time_member(json, "firstReportedTime", first_reported_ns);
     json_end_object(json);
 }
 
@@ -152,12 +137,12 @@ static void put_ingest_status(struct json_writer *json, const struct api_counter
 {
     json_name(json, "ingest");
     json_begin_object(json);
-    put_number(json, "accepted", counters->accepted);
-    put_number(json, "duplicate", counters->duplicate);
-    put_number(json, "conflict", counters->conflict);
-    put_number(json, "rejected", counters->rejected);
-    put_number(json, "commits", store->commits);
-    put_number(json, "queuedRecords", store->queued_weight);
+    put_number_member(json, "accepted", counters->accepted);
+    put_number_member(json, "duplicate", counters->duplicate);
+    put_number_member(json, "conflict", counters->conflict);
+    put_number_member(json, "rejected", counters->rejected);
+    put_number_member(json, "commits", store->commits);
+    put_number_member(json, "queuedRecords", store->queued_weight);
     char milliseconds[32];
     int length = snprintf(milliseconds, sizeof milliseconds, "%.3f", (double)store->last_commit_duration_ns / 1e6);
     json_name(json, "lastCommitMs");
@@ -169,10 +154,10 @@ static void put_net_status(struct json_writer *json, const struct server_stats *
 {
     json_name(json, "net");
     json_begin_object(json);
-    put_number(json, "connections", net->connections_open);
-    put_number(json, "requests", net->requests_total);
-    put_number(json, "bytesIn", net->bytes_in_total);
-    put_number(json, "bytesOut", net->bytes_out_total);
+    put_number_member(json, "connections", net->connections_open);
+    put_number_member(json, "requests", net->requests_total);
+    put_number_member(json, "bytesIn", net->bytes_in_total);
+    put_number_member(json, "bytesOut", net->bytes_out_total);
     json_end_object(json);
 }
 
@@ -225,9 +210,9 @@ static err_t read_status(struct read_job *job, struct kv_txn *txn)
     json_begin_object(&json);
     json_name(&json, "version");
     json_put_cstring(&json, api->options.version);
-    put_time(&json, "now", clock_wall_ns(api->options.clock));
-    put_time(&json, "startedAt", api->started_wall_ns);
-    put_number(&json, "uptimeSeconds", (uint64_t)(uptime_ns / NS_PER_SECOND));
+    put_time_member(&json, "now", clock_wall_ns(api->options.clock));
+    put_time_member(&json, "startedAt", api->started_wall_ns);
+    put_number_member(&json, "uptimeSeconds", (uint64_t)(uptime_ns / NS_PER_SECOND));
     json_name(&json, "demo");
     json_put_bool(&json, api->options.advance_clock != NULL);
     json_name(&json, "ready");
@@ -253,7 +238,7 @@ static void clock_advanced(void *context, int64_t now_ns)
     struct buffer body = { 0 };
     struct json_writer json = json_writer(&body);
     json_begin_object(&json);
-    put_time(&json, "now", now_ns);
+    put_time_member(&json, "now", now_ns);
     json_end_object(&json);
     respond_json(exchange, 200, &body);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "base/crypto.h"
 #include "base/instant.h"
 
@@ -22,13 +23,11 @@ static void put_session(struct buffer *body, const struct identity *identity)
     char expires[INSTANT_TEXT_SIZE];
     struct json_writer json = json_writer(body);
     json_begin_object(&json);
-    json_name(&json, "username");
-    json_put_text(&json, identity->name);
+    put_member(&json, "username", identity->name);
     json_name(&json, "role");
     json_put_cstring(&json, role_name(identity->role));
     if (identity->role == ROLE_TENANT) {
-        json_name(&json, "subscriptionId");
-        json_put_guid(&json, &identity->subscription);
+        put_guid_member(&json, "subscriptionId", &identity->subscription);
     }
     if (identity->expires_ns != INT64_MAX) {
         instant_print(identity->expires_ns / NS_PER_SECOND * NS_PER_SECOND, expires);

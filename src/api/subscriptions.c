@@ -1,5 +1,6 @@
 /* /v1/subscriptions: what the stamp knows of its subscriptions (interface.md section 5). */
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "usage/subscriptions.h"
 
 struct subscription_call {
@@ -39,14 +40,11 @@ static err_t read_list(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++)
         if (visible(job->exchange, &all[i]))
             subscription_to_json(&all[i], &json);
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     return ERROR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "base/csv.h"
 #include "base/instant.h"
 #include "usage/summary.h"
@@ -159,22 +160,6 @@ static bool read_token(struct http_exchange *exchange, struct summary_call *call
 
 /* --- JSON --- */
 
-static void put_time(struct json_writer *json, const char *name, int64_t instant_ns)
-{
-    char text[INSTANT_TEXT_SIZE];
-    instant_print(instant_ns, text);
-    json_name(json, name);
-    json_put_cstring(json, text);
-}
-
-static void put_member(struct json_writer *json, const char *name, struct text value)
-{
-    if (value.ptr == NULL)
-        return;
-    json_name(json, name);
-    json_put_text(json, value);
-}
-
 static void put_tags(struct json_writer *json, const struct summary_query *query, const struct summary_row *row)
 {
     if (query->tag_count == 0)
@@ -197,25 +182,20 @@ static void put_tags(struct json_writer *json, const struct summary_query *query
 
 static void put_row(struct json_writer *json, const struct summary_query *query, const struct summary_row *row)
 {
-    char quantity[DECIMAL_TEXT_SIZE];
     json_begin_object(json);
-    put_time(json, "start", row->start_ns);
-    put_time(json, "end", row->end_ns);
-    if (row->has_subscription) {
-        json_name(json, "subscriptionId");
-        json_put_guid(json, &row->subscription);
-    }
-    put_member(json, "meterId", row->meter_id);
-    put_member(json, "meterName", row->meter_name);
-    put_member(json, "unit", row->unit);
-    put_member(json, "resourceUri", row->resource_uri);
-    put_member(json, "location", row->location);
-    put_member(json, "source", row->source);
+    put_time_member(json, "start", row->start_ns);
+    put_time_member(json, "end", row->end_ns);
+    if (row->has_subscription)
+        put_guid_member(json, "subscriptionId", &row->subscription);
+    put_member_if(json, "meterId", row->meter_id);
+    put_member_if(json, "meterName", row->meter_name);
+    put_member_if(json, "unit", row->unit);
+    put_member_if(json, "resourceUri", row->resource_uri);
+    put_member_if(json, "location", row->location);
+    put_member_if(json, "source", row->source);
     put_tags(json, query, row);
-    json_name(json, "quantity");
-    json_put_raw(json, (struct text){ quantity, decimal_sum_print(&row->quantity, quantity) });
-    json_name(json, "records");
-    json_put_u64(json, row->records);
+    put_quantity_member(json, "quantity", &row->quantity);
+    put_number_member(json, "records", row->records);
     json_end_object(json);
 }
 
@@ -238,13 +218,13 @@ static err_t put_rows(struct summary_call *call, struct json_writer *json, const
     int64_t watermark_ns = call->now_ns / NS_PER_HOUR * NS_PER_HOUR;
     json_name(json, "complete");
     json_put_bool(json, call->query.to_ns <= watermark_ns);
-    put_time(json, "watermark", watermark_ns);
+    put_time_member(json, "watermark", watermark_ns);
     if (end == count)
         return ERROR_OK;
     char token[PAGE_TOKEN_TEXT_SIZE];
     page_token_make(store_hash_key(call->job.api->options.store), &call->scope, row.position, token);
     struct text link = link_with(call->job.exchange, TEXT("continuationToken"), text_of(token));
-    put_member(json, "nextLink", link);
+    put_member_if(json, "nextLink", link);
     return link.ptr != NULL ? ERROR_OK : ERROR_NO_MEMORY;
 }
 
@@ -446,19 +426,16 @@ void handle_meters(struct http_exchange *exchange, void *context)
     struct json_writer json = json_writer(&body);
     size_t count;
     const struct meter *meters = meters_all(api->meters, &count);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++) {
         json_begin_object(&json);
-        put_member(&json, "meterId", meters[i].id);
-        put_member(&json, "name", meters[i].name);
-        put_member(&json, "category", meters[i].category);
-        put_member(&json, "unit", meters[i].unit);
-        put_member(&json, "resourceProvider", meters[i].resource_provider);
+        put_member_if(&json, "meterId", meters[i].id);
+        put_member_if(&json, "name", meters[i].name);
+        put_member_if(&json, "category", meters[i].category);
+        put_member_if(&json, "unit", meters[i].unit);
+        put_member_if(&json, "resourceProvider", meters[i].resource_provider);
         json_end_object(&json);
     }
-    json_end_array(&json);
-    json_end_object(&json);
+    end_value_list(&json);
     respond_json(exchange, 200, &body);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/members.h"
 #include "base/encode.h"
 #include "base/instant.h"
 #include "usage/listing.h"
@@ -143,14 +144,6 @@ static void put_row_names(struct usage_list *list, const struct listing_row *row
     json_put_cstring(&list->json, "Microsoft.Commerce/UsageAggregate");
 }
 
-static void put_time(struct json_writer *json, const char *name, int64_t instant_ns)
-{
-    char text[INSTANT_TEXT_SIZE];
-    instant_print_offset(instant_ns, text);
-    json_name(json, name);
-    json_put_cstring(json, text);
-}
-
 /* Public Azure's rows name their meter and unit, a stamp's do not; tenants are spared the join by hand. */
 static void put_meter_names(struct usage_list *list, struct text meter_id)
 {
@@ -158,34 +151,26 @@ static void put_meter_names(struct usage_list *list, struct text meter_id)
     const struct meter *meter = key.ptr != NULL ? meters_find(list->job.api->meters, key) : NULL;
     if (meter == NULL)
         return;
-    json_name(&list->json, "meterName");
-    json_put_text(&list->json, meter->name);
-    json_name(&list->json, "meterCategory");
-    json_put_text(&list->json, meter->category);
-    json_name(&list->json, "unit");
-    json_put_text(&list->json, meter->unit);
+    put_member(&list->json, "meterName", meter->name);
+    put_member(&list->json, "meterCategory", meter->category);
+    put_member(&list->json, "unit", meter->unit);
 }
 
 static void put_properties(struct usage_list *list, const struct listing_row *row)
 {
     struct json_writer *json = &list->json;
-    char quantity[DECIMAL_TEXT_SIZE], subscription[GUID_TEXT_SIZE];
+    char subscription[GUID_TEXT_SIZE];
     struct text meter_id = row->meter_id;
-    json_name(json, "subscriptionId");
-    json_put_guid(json, &row->subscription);
-    put_time(json, "usageStartTime", row->start_ns);
-    put_time(json, "usageEndTime", row->end_ns);
+    put_guid_member(json, "subscriptionId", &row->subscription);
+    put_offset_time_member(json, "usageStartTime", row->start_ns);
+    put_offset_time_member(json, "usageEndTime", row->end_ns);
     if (row->has_instance) {
         buffer_clear(&list->instance_data);
         listing_write_instance_data(&row->instance, &list->instance_data);
-        json_name(json, "instanceData");
-        json_put_text(json, buffer_text(&list->instance_data));
+        put_member(json, "instanceData", buffer_text(&list->instance_data));
     }
-    size_t length = decimal_sum_print(&row->quantity, quantity);
-    json_name(json, "quantity");
-    json_put_raw(json, (struct text){ quantity, length });
-    json_name(json, "meterId");
-    json_put_text(json, meter_id);
+    put_quantity_member(json, "quantity", &row->quantity);
+    put_member(json, "meterId", meter_id);
     if (list->operator_form) {
         char name[GUID_TEXT_SIZE + RECORD_METER_ID_SIZE_MAX + 2];
         guid_print(&row->subscription, subscription);
@@ -222,8 +207,7 @@ static err_t put_next_link(struct usage_list *list)
     struct text link = link_with(list->job.exchange, TEXT("continuationToken"), text_of(token));
     if (link.ptr == NULL)
         return ERROR_NO_MEMORY;
-    json_name(&list->json, "nextLink");
-    json_put_text(&list->json, link);
+    put_member(&list->json, "nextLink", link);
     return ERROR_OK;
 }
 

@@ -124,7 +124,7 @@ static err_t add_page(struct admin *admin, struct text body, struct json_writer 
     return ERROR_OK;
 }
 
-err_t admin_fetch_list(struct admin *admin, const char *target, struct json_writer *array, struct error_info *info)
+static err_t fetch_list(struct admin *admin, const char *target, struct json_writer *array, struct error_info *info)
 {
     struct text next = text_of(target);
     err_t error = ERROR_OK;
@@ -138,4 +138,28 @@ err_t admin_fetch_list(struct admin *admin, const char *target, struct json_writ
         buffer_free(&answer.body);
     }
     return error;
+}
+
+int admin_run_list(const struct command *command, int argc, char **argv, const char *target,
+                   err_t (*list_local)(struct admin *admin, struct json_writer *array, struct error_info *info),
+                   int (*print)(struct admin *admin, struct text array))
+{
+    struct flags flags;
+    struct admin admin;
+    struct error_info info = { 0 };
+    struct buffer text = { 0 };
+    int code = flags_parse(command, argc, argv, &flags);
+    if (code < 0)
+        code = admin_open(&flags, &admin);
+    if (code >= 0)
+        return code;
+    struct json_writer array = json_writer(&text);
+    json_begin_array(&array);
+    err_t error = admin.is_remote ? fetch_list(&admin, target, &array, &info) : list_local(&admin, &array, &info);
+    json_end_array(&array);
+    if (error == ERROR_OK && text.failed)
+        error = error_set(&info, ERROR_NO_MEMORY, NULL, NULL);
+    code = error == ERROR_OK ? print(&admin, buffer_text(&text)) : admin_fail(error, &info);
+    buffer_free(&text);
+    return admin_close(&admin, code);
 }

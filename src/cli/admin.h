@@ -36,9 +36,11 @@ MUST_CHECK int admin_open(const struct flags *flags, struct admin *out);
 /* Returns 'code', for return statements. */
 int admin_close(struct admin *admin, int code);
 
-/* GET of a list from the running server, all pages: the elements of "value" go into 'array'. */
-MUST_CHECK err_t admin_fetch_list(struct admin *admin, const char *target, struct json_writer *array,
-                                  struct error_info *info);
+/* A whole 'list' command: the elements, from 'target' of a running server (all pages of its "value") or from
+ * list_local, as one JSON array, which 'print' shows. Returns the exit code. */
+int admin_run_list(const struct command *command, int argc, char **argv, const char *target,
+                   err_t (*list_local)(struct admin *admin, struct json_writer *array, struct error_info *info),
+                   int (*print)(struct admin *admin, struct text array));
 /* Exit codes for what cannot be done: 1 for what is not there or is there already, else 3; prints the line. */
 int admin_fail(err_t error, const struct error_info *info);
 /* "?" where a member is missing. */

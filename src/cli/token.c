@@ -260,25 +260,7 @@ static int print_list(struct admin *admin, struct text array)
 
 static int run_list(int argc, char **argv)
 {
-    struct flags flags;
-    struct admin admin;
-    struct error_info info = { 0 };
-    struct buffer text = { 0 };
-    int code = flags_parse(&list_command, argc, argv, &flags);
-    if (code < 0)
-        code = admin_open(&flags, &admin);
-    if (code >= 0)
-        return code;
-    struct json_writer array = json_writer(&text);
-    json_begin_array(&array);
-    err_t error = admin.is_remote ? admin_fetch_list(&admin, "/v1/tokens", &array, &info)
-                                  : list_local(&admin, &array, &info);
-    json_end_array(&array);
-    if (error == ERROR_OK && text.failed)
-        error = error_set(&info, ERROR_NO_MEMORY, NULL, NULL);
-    code = error == ERROR_OK ? print_list(&admin, buffer_text(&text)) : admin_fail(error, &info);
-    buffer_free(&text);
-    return admin_close(&admin, code);
+    return admin_run_list(&list_command, argc, argv, "/v1/tokens", list_local, print_list);
 }
 
 /* --- revoke --- */

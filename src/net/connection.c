@@ -50,6 +50,7 @@ struct connection {
     bool input_ended; /* no more bytes from the socket */
     bool end_due, end_reported;
     bool finishing, shut_down, closing;
+    bool hangs_up; /* finishing without waiting for the other side's end */
     int64_t linger_until_ns;
     uint64_t linger_bytes;
     /* Write progress: bytes accepted by the socket in all, and what of it was acknowledged when the window began. */
@@ -310,7 +311,9 @@ static void on_output_empty(struct connection *c)
         begin_closing(c, ERROR_TLS, tls_failure(c->tls));
         return;
     }
-    if (c->finishing && !c->shut_down) {
+    if (c->finishing && c->hangs_up) {
+        begin_closing(c, ERROR_OK, "");
+    } else if (c->finishing && !c->shut_down) {
         c->shut_down = true;
         c->linger_until_ns = loop_now_ns(c->loop) + LINGER_MS * NS_PER_MS;
         if (uv_shutdown(&c->shutdown_request, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
@@ -433,6 +436,12 @@ void connection_finish(struct connection *c)
     buffer_free(&c->input);
     update_reading(c);
     wants_flush(c);
+}
+
+void connection_hang_up(struct connection *c)
+{
+    c->hangs_up = true;
+    connection_finish(c);
 }
 
 /* What the other side has acknowledged: the only sign of a slow reader's progress while the kernel's buffer is

@@ -64,6 +64,8 @@ size_t connection_output_bytes(const struct connection *connection);
 /* Orderly end: sends what is written, close_notify and FIN, then drops what still comes until the other side
  * ends too (so that it reads our answer before a reset could destroy it) or the linger time is over. */
 void connection_finish(struct connection *connection);
+/* The same without waiting for the other side: for a connection on which nothing is under way. */
+void connection_hang_up(struct connection *connection);
 /* Now. Idempotent. */
 void connection_close(struct connection *connection);
 bool connection_is_closing(const struct connection *connection);

@@ -32,7 +32,8 @@ struct loop_task {
 };
 void loop_post(struct loop *loop, struct loop_task *task);
 
-/* One-shot timers on monotonic time, loop thread only. A timer may be re-armed in its callback. */
+/* One-shot timers on the injected clock's monotonic time, loop thread only; never early. On a clock that a test steps
+ * by hand a due timer fires within a quarter of a second of real time. A timer may be re-armed in its callback. */
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *context), void *context);
 void loop_timer_start(struct loop_timer *timer, uint64_t delay_ms);
 void loop_timer_stop(struct loop_timer *timer);

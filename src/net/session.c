@@ -482,12 +482,14 @@ void session_sweep(struct session *s, int64_t now_ns)
 
 void session_drain(struct session *s)
 {
-    if (s->state == SESSION_HANDSHAKE)
+    if (s->state == SESSION_HANDSHAKE) {
         connection_close(s->connection);
-    else if (s->state == SESSION_IDLE)
-        session_finish(s);
-    else
+    } else if (s->state == SESSION_IDLE) {
+        session_set_state(s, SESSION_FINISHING);
+        connection_hang_up(s->connection); /* a shutdown must not wait for idle clients to hang up */
+    } else {
         s->close_after = true;
+    }
 }
 
 void session_close(struct session *s)

@@ -135,10 +135,12 @@ static err_t look_up_unit(struct summary *s, uint32_t meter, uint32_t *unit)
     err_t error = dictionary_text(s->txn, DICTIONARY_METER, meter, &id);
     if (error != ERROR_OK)
         return error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error;
+    struct arena_mark mark = arena_mark(s->arena);
     struct text key = meter_fold(s->arena, id);
     if (key.ptr == NULL)
         return ERROR_NO_MEMORY;
     const struct meter *known = meters_find(s->meters, key);
+    arena_rewind(s->arena, mark);
     *unit = known == NULL || known->unit.len == 0 ? UNKNOWN_UNIT_FLAG | meter : attribute_number(&s->cache, known->unit);
     return *unit != 0 ? ERROR_OK : ERROR_NO_MEMORY;
 }
@@ -463,10 +465,12 @@ static err_t row_meter(const struct summary *s, const struct group_key *key, str
     err_t error = optional_text(s, DICTIONARY_METER, meter, &row->meter_id);
     if (error != ERROR_OK || meter == 0)
         return error;
+    struct arena_mark mark = arena_mark(s->arena); /* a summary has many rows */
     struct text folded = meter_fold(s->arena, row->meter_id);
     if (folded.ptr == NULL)
         return ERROR_NO_MEMORY;
     const struct meter *known = meters_find(s->meters, folded);
+    arena_rewind(s->arena, mark);
     row->meter_name = known != NULL ? known->name : TEXT_NONE;
     return ERROR_OK;
 }

@@ -141,6 +141,35 @@ static void asking(void **state)
     store_read_end(q.txn);
 }
 
+static err_t read_body(void *context)
+{
+    struct question *q = context;
+    struct post post = post_good();
+    struct ingest_producer producer = { TEXT("p"), &usage_any_source, 1 };
+    struct record_limits limits = usage_limits(q->fixture);
+    struct buffer body = { 0 };
+    post.tags = "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":0,\"k\":1,\"l\":2,\"m\":3,"
+                "\"n\":4,\"o\":5,\"p\":6,\"q\":7}";
+    post_write(&post, &body);
+    struct arena *arena = arena_new(1024, 0);
+    struct ingest_batch *batch =
+        arena != NULL ? ingest_new(arena, &producer, &limits, store_hash_key(q->fixture->base.store)) : NULL;
+    err_t error = batch == NULL || body.failed ? ERROR_NO_MEMORY : ERROR_OK;
+    for (int i = 0; error == ERROR_OK && i < 20; i++)
+        error = ingest_add(batch, buffer_text(&body), NULL);
+    for (size_t i = 0; error == ERROR_OK && i < batch->count; i++)
+        assert_int_equal(batch->results[i].verdict, VERDICT_PENDING);
+    arena_free(arena);
+    buffer_free(&body);
+    return error;
+}
+
+static void reading(void **state)
+{
+    struct question q = { .fixture = *state };
+    until_nothing_fails(read_body, &q, 10);
+}
+
 /* On the writer's thread: a job of the same commit starts the shortage, its done() ends it. */
 struct shortage {
     struct store_job job; /* first member */
@@ -210,4 +239,4 @@ static void writing(void **state)
     assert_usage_total(f, "46.75", 11);
 }
 
-TESTS(WITH_USAGE(opening), WITH_USAGE(asking), WITH_USAGE(writing))
+TESTS(WITH_USAGE(opening), WITH_USAGE(asking), WITH_USAGE(reading), WITH_USAGE(writing))
