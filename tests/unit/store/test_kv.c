@@ -298,6 +298,10 @@ static void cursors_walk_many_pages_both_ways(void **state)
         assert_ok(kv_cursor_previous(cursor, &key, &value));
         assert_int_equal(get_u32be((const uint8_t *)key.ptr), 2 * i);
     }
+    ASSERT_SEEK("\xFF", NULL);
+    ASSERT_NEXT(NULL);
+    assert_ok(kv_cursor_previous(cursor, &key, &value));
+    assert_int_equal(get_u32be((const uint8_t *)key.ptr), 2 * (COUNT - 1));
     kv_cursor_close(cursor);
     kv_read_end(txn);
 }

@@ -152,6 +152,51 @@ static void promise_1_batches_of_a_failed_group_are_written_one_by_one(void **st
     assert_usage_total(f, "4.25", 1);
 }
 
+/* Fills up the hour of post_good in the run of the group, and does nothing when it is tried alone. */
+static int flaky_runs;
+
+static err_t fill_hour_once(struct store_write *write, struct store_job *job)
+{
+    (void)job;
+    struct journal_record record = { .id = TEXT("x"), .producer = 1, .source = 1, .subscription = 1, .meter = 1, .instance = 1,
+                                     .end_ns = 1 };
+    struct write_share share = { .hour = (uint32_t)instant_hour(test_instant("2026-01-31T11:00:00Z")) };
+    err_t error = decimal_parse(TEXT("999999999999999999999999999"), &share.quantity);
+    for (uint8_t i = 0; flaky_runs == 0 && i < 3 && error == ERROR_OK; i++) {
+        bool fits;
+        error = write_record(write, &record, &(struct hash128){ { i } }, 0, 1, &share, 1, &fits);
+    }
+    flaky_runs++;
+    return error;
+}
+
+/* What was found in a run that was undone, also a rejection, does not count. */
+static void promise_1_verdicts_are_those_of_the_run_that_was_committed(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct gate_job gate;
+    struct post post = post_good();
+    struct store_job flaky = { .run = fill_hour_once, .done = count_written, .weight = 1 };
+    struct store_job failing = { .run = fail_always, .done = count_written, .weight = 1 };
+    usage_post_accepted(f, &post);
+    post.id = "\"second\"";
+    post.quantity = "999999999999999999999999999";
+    struct ingest_batch *batch = parsed(f, usage_post_text(f, &post));
+    flaky_runs = 0;
+    sem_init(&written, 0, 0);
+    gate_close(&gate, f->base.store);
+    assert_ok(store_submit(f->base.store, &flaky));
+    assert_ok(ingest_submit(batch, f->base.store, count_written));
+    assert_ok(store_submit(f->base.store, &failing));
+    gate_open(&gate);
+    for (int i = 0; i < 3; i++)
+        sem_wait(&written);
+    sem_destroy(&written);
+    assert_int_equal(flaky_runs, 2);
+    assert_verdict(&batch->results[0], VERDICT_ACCEPTED);
+    assert_usage_total(f, "1000000000000000000000000003.25", 2);
+}
+
 /* A map that is really full: clear error, reads go on, and with more room the same batch goes through. */
 static void promise_1_a_full_store_says_so_and_reads_go_on(void **state)
 {
@@ -292,5 +337,6 @@ static void promise_9_killed_at_any_moment_it_loses_nothing(void **state)
 TESTS(WITH_USAGE(promise_1_nothing_of_a_failed_batch_stays_and_its_retry_is_accepted),
       WITH_USAGE(promise_1_a_batch_may_be_submitted_again),
       WITH_USAGE(promise_1_batches_of_a_failed_group_are_written_one_by_one),
+      WITH_USAGE(promise_1_verdicts_are_those_of_the_run_that_was_committed),
       WITH_USAGE(promise_1_a_full_store_says_so_and_reads_go_on), WITH_USAGE(promise_1_done_is_called_after_the_commit),
       WITH_USAGE(promise_9_killed_at_any_moment_it_loses_nothing))

@@ -431,6 +431,33 @@ static void short_memory_is_not_the_records_fault(void **state)
     assert_true(failures > 10);
 }
 
+/* The same with so many members that looking for repeated ones needs memory of its own. */
+static void short_memory_is_not_a_member_given_twice(void **state)
+{
+    enum { MEMBERS = 1500 };
+    struct post post = post_good();
+    struct buffer more = { 0 };
+    struct record_limits limits = default_limits();
+    size_t failures = 0;
+    for (int i = 0; i < MEMBERS; i++)
+        buffer_append_format(&more, ",\"m%d\":\"a text that takes some room\"", i);
+    buffer_append_char(&more, '\0');
+    post.more = more.data;
+    struct text text = text_of_post(*state, &post);
+    buffer_free(&more);
+    for (size_t limit = 64 * 1024; limit <= 256 * 1024; limit += 1024) {
+        struct arena *small = arena_new(128, limit);
+        struct usage_record record;
+        struct error_info info = { 0 };
+        assert_non_null(small);
+        err_t error = record_parse(small, text, NULL, &limits, hash_key, &record, &info);
+        assert_true(error == ERROR_OK || error == ERROR_NO_MEMORY);
+        failures += error != ERROR_OK;
+        arena_free(small);
+    }
+    assert_true(failures > 10 && failures < 180);
+}
+
 /* --- what is equal --- */
 
 static uint64_t content_of(struct arena *arena, const struct post *post)
@@ -510,5 +537,6 @@ TESTS(WITH_ARENA(reads_every_member), WITH_ARENA(optional_members_may_be_absent_
       WITH_ARENA(usage_lasts_at_most_31_days), WITH_ARENA(history_needs_its_reported_time),
       WITH_ARENA(history_is_reported_at_most_a_day_before_the_usage_ends), WITH_ARENA(large_records_are_refused_unread),
       WITH_ARENA(what_is_no_object_is_refused), WITH_ARENA(a_refused_record_keeps_its_id_for_the_answer),
-      WITH_ARENA(short_memory_is_not_the_records_fault), WITH_ARENA(equal_values_are_equal_content),
+      WITH_ARENA(short_memory_is_not_the_records_fault),
+      WITH_ARENA(short_memory_is_not_a_member_given_twice), WITH_ARENA(equal_values_are_equal_content),
       WITH_ARENA(other_values_are_other_content), cmocka_unit_test(identity_is_source_and_id_exactly))
