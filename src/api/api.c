@@ -62,8 +62,9 @@ static err_t load_operator(struct api *api, struct error_info *info)
         error = subscription_operator(txn, &api->operator_subscription);
         store_read_end(txn);
     }
-    return error == ERROR_OK ? ERROR_OK
-                             : error_set(info, error, NULL, "the store has no operator subscription; run 'stampmeter init'");
+    return error == ERROR_OK
+               ? ERROR_OK
+               : error_set(info, error, NULL, "the store has no operator subscription; run 'stampmeter init'");
 }
 
 err_t api_new(const struct api_options *options, struct api **out, struct error_info *info)
@@ -128,7 +129,8 @@ static err_t find_credentials(struct http_exchange *exchange, struct call *call,
     struct text authorization = http_header(request, TEXT("Authorization"));
     if (authorization.len > 0) {
         if (!text_starts_with_nocase(authorization, TEXT("Bearer ")))
-            return error_set(info, ERROR_AUTHENTICATION_FAILED, NULL, "only Authorization: Bearer <token> is known here");
+            return error_set(info, ERROR_AUTHENTICATION_FAILED, NULL,
+                             "only Authorization: Bearer <token> is known here");
         *token = text_trim((struct text){ authorization.ptr + 7, authorization.len - 7 });
         return ERROR_OK;
     }
@@ -281,7 +283,9 @@ void api_on_request(struct http_exchange *exchange, void *context)
 void api_on_done(const struct http_exchange *exchange, int status, uint64_t body_bytes, int64_t duration_ns,
                  void *context)
 {
-    static const char *const methods[HTTP_METHOD_COUNT] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+    static const char *const methods[HTTP_METHOD_COUNT] = {
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
+    };
     struct api *api = context;
     const struct http_request *request = http_request(exchange);
     const struct call *call = http_context(exchange);

@@ -211,7 +211,8 @@ void handle_admin_subscriptions(struct http_exchange *exchange, void *context)
 
 /* --- provider registration: always registered, so that no client waits --- */
 
-static const char *const namespaces[] = { "Microsoft.Commerce", "Microsoft.Commerce.Admin", "Microsoft.Subscriptions.Admin" };
+static const char *const namespaces[] = { "Microsoft.Commerce", "Microsoft.Commerce.Admin",
+                                          "Microsoft.Subscriptions.Admin" };
 
 static void put_provider(struct json_writer *json, struct text subscription, struct text name)
 {

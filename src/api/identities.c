@@ -193,7 +193,8 @@ static err_t hash_password(struct read_job *job, struct kv_txn *txn)
     (void)txn;
     struct identity_call *call = (struct identity_call *)job;
     bool replace = call->put.replace;
-    err_t error = user_put_init(&call->put, &call->user, call->password, job->api->options.password_iterations, &job->info);
+    err_t error =
+        user_put_init(&call->put, &call->user, call->password, job->api->options.password_iterations, &job->info);
     call->put.replace = replace;
     return error;
 }

@@ -96,7 +96,9 @@ static void put_parameters(struct json_writer *json, const struct route *route, 
 
 static void put_operation(struct json_writer *json, const struct route *route)
 {
-    static const char *const methods[HTTP_METHOD_COUNT] = { "get", "head", "post", "put", "patch", "delete", "options" };
+    static const char *const methods[HTTP_METHOD_COUNT] = {
+        "get", "head", "post", "put", "patch", "delete", "options"
+    };
     const struct about *about = about_route(route);
     json_name(json, methods[route->method]);
     json_begin_object(json);

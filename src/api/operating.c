@@ -43,7 +43,8 @@ struct metric {
 static void put_metric(struct buffer *out, const struct metric *metric, const struct metric *before)
 {
     if (before == NULL || before->name != metric->name)
-        buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->type);
+        buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name,
+                             metric->type);
     buffer_append_format(out, "%s%s %.17g\n", metric->name, metric->labels, metric->value);
 }
 
@@ -60,7 +61,8 @@ static err_t read_metrics(struct read_job *job, struct kv_txn *txn)
         return error;
     struct server_stats net = api->server != NULL ? server_stats(api->server) : (struct server_stats){ 0 };
     static const char records[] = "stampmeter_records_total", records_help[] = "Posted usage records by verdict.";
-    static const char responses[] = "stampmeter_http_responses_total", responses_help[] = "HTTP answers by class of status.";
+    static const char responses[] = "stampmeter_http_responses_total",
+                      responses_help[] = "HTTP answers by class of status.";
     const struct metric metrics[] = {
         { records, "counter", records_help, "{verdict=\"accepted\"}", (double)api->counters.accepted },
         { records, "counter", records_help, "{verdict=\"duplicate\"}", (double)api->counters.duplicate },
@@ -74,18 +76,21 @@ static err_t read_metrics(struct read_job *job, struct kv_txn *txn)
         { "stampmeter_connections_total", "counter", "Connections accepted.", "", (double)net.connections_total },
         { "stampmeter_tls_handshake_failures_total", "counter", "TLS handshakes that failed.", "",
           (double)net.handshakes_failed_total },
-        { "stampmeter_received_bytes_total", "counter", "Bytes received from clients.", "", (double)net.bytes_in_total },
+        { "stampmeter_received_bytes_total", "counter", "Bytes received from clients.", "",
+          (double)net.bytes_in_total },
         { "stampmeter_sent_bytes_total", "counter", "Bytes sent to clients.", "", (double)net.bytes_out_total },
         { "stampmeter_commits_total", "counter", "Durable commits.", "", (double)store.commits },
         { "stampmeter_commit_failures_total", "counter", "Commits that failed.", "", (double)store.commit_failures },
         { "stampmeter_last_commit_seconds", "gauge", "Duration of the last commit.", "",
           (double)store.last_commit_duration_ns / 1e9 },
         { "stampmeter_queued_records", "gauge", "Records that wait for the writer.", "", (double)store.queued_weight },
-        { "stampmeter_clock_went_back_total", "counter", "Commits for which the wall clock lay before an earlier one.", "",
-          (double)store.clock_went_back_count },
-        { "stampmeter_journal_sequence", "gauge", "Sequence of the last accepted record.", "", (double)state.last_sequence },
+        { "stampmeter_clock_went_back_total", "counter", "Commits for which the wall clock lay before an earlier one.",
+          "", (double)store.clock_went_back_count },
+        { "stampmeter_journal_sequence", "gauge", "Sequence of the last accepted record.", "",
+          (double)state.last_sequence },
         { "stampmeter_store_file_bytes", "gauge", "Size of the store's file.", "", (double)stats.file_size_bytes },
-        { "stampmeter_store_map_bytes", "gauge", "Size that the store's file may reach.", "", (double)stats.map_size_bytes },
+        { "stampmeter_store_map_bytes", "gauge", "Size that the store's file may reach.", "",
+          (double)stats.map_size_bytes },
         { "stampmeter_log_lines_dropped_total", "counter", "Log lines dropped because stderr was blocked.", "",
           (double)log_dropped_count() },
         { "stampmeter_ready", "gauge", "1 when usage can be accepted.", "", is_ready(api) ? 1.0 : 0.0 },

@@ -9,15 +9,16 @@ bool require_api_version(struct http_exchange *exchange, const char *const *vers
     bool found;
     struct text version = http_query(http_request(exchange), TEXT("api-version"), &found);
     if (!found || version.len == 0) {
-        respond_error(exchange, ERROR_NO_API_VERSION, "api-version", "the query parameter api-version is required; use api-version=%s",
-                      versions[0]);
+        respond_error(exchange, ERROR_NO_API_VERSION, "api-version",
+                      "the query parameter api-version is required; use api-version=%s", versions[0]);
         return false;
     }
     for (size_t i = 0; versions[i] != NULL; i++)
         if (text_equal_nocase(version, text_of(versions[i])))
             return true;
-    respond_error(exchange, ERROR_INVALID_API_VERSION, "api-version", "the api-version '%.*s' is not supported here; use %s",
-                  (int)(version.len < 40 ? version.len : 40), version.ptr, versions[0]);
+    respond_error(exchange, ERROR_INVALID_API_VERSION, "api-version",
+                  "the api-version '%.*s' is not supported here; use %s", (int)(version.len < 40 ? version.len : 40),
+                  version.ptr, versions[0]);
     return false;
 }
 

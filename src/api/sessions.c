@@ -39,8 +39,9 @@ static void put_session(struct buffer *body, const struct identity *identity)
 
 static void set_cookie(struct http_exchange *exchange, const char *token, int64_t max_age_s)
 {
-    struct text cookie = arena_format(http_arena(exchange), COOKIE_NAME "=%s; Path=/; Max-Age=%lld; Secure; HttpOnly; SameSite=Strict",
-                                      token, (long long)max_age_s);
+    struct text cookie =
+        arena_format(http_arena(exchange), COOKIE_NAME "=%s; Path=/; Max-Age=%lld; Secure; HttpOnly; SameSite=Strict",
+                     token, (long long)max_age_s);
     http_set_header(exchange, TEXT("Set-Cookie"), cookie);
 }
 
@@ -59,7 +60,8 @@ static err_t check_password(struct read_job *job, struct kv_txn *txn)
 {
     (void)txn;
     struct session_call *call = (struct session_call *)job;
-    err_t error = user_verify(job->api->options.store, http_arena(job->exchange), call->name, call->password, &call->user);
+    err_t error =
+        user_verify(job->api->options.store, http_arena(job->exchange), call->name, call->password, &call->user);
     if (error == ERROR_AUTHENTICATION_FAILED)
         return error_set(&job->info, error, NULL, "user name or password is wrong, or the user is disabled");
     return error;
@@ -132,7 +134,8 @@ void handle_session_delete(struct http_exchange *exchange, void *context)
         return;
     }
     if (!call_of(exchange)->by_cookie) {
-        respond_error(exchange, ERROR_INVALID_PROPERTY, NULL, "only a console session can be ended here; see DELETE /v1/tokens/{id}");
+        respond_error(exchange, ERROR_INVALID_PROPERTY, NULL,
+                      "only a console session can be ended here; see DELETE /v1/tokens/{id}");
         return;
     }
     token_revoke_init(&call->revoke, TEXT_NONE, call_of(exchange)->session_token);

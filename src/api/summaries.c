@@ -78,8 +78,10 @@ static bool read_window(struct http_exchange *exchange, struct summary_call *cal
         return false;
     const char *target = query->from_ns % unit_ns != 0 ? "from" : query->to_ns % unit_ns != 0 ? "to" : NULL;
     if (target != NULL) {
-        respond_error(exchange, ERROR_INVALID_PROPERTY, target, unit_ns == NS_PER_DAY ? "%s must be UTC midnight with daily granularity"
-                                                                                      : "%s must be a full hour (UTC)", target);
+        respond_error(exchange, ERROR_INVALID_PROPERTY, target,
+                      unit_ns == NS_PER_DAY ? "%s must be UTC midnight with daily granularity"
+                                            : "%s must be a full hour (UTC)",
+                      target);
         return false;
     }
     if (query->to_ns > query->from_ns)
@@ -128,10 +130,9 @@ static void make_scope(struct summary_call *call)
     struct siphash state;
     siphash_init(&state, store_hash_key(call->job.api->options.store));
     hash_text(&state, TEXT("summary"));
-    const uint64_t numbers[] = { (uint64_t)q->from_ns, (uint64_t)q->to_ns, q->reported_axis,
-                                 (uint64_t)q->granularity, q->by_subscription, q->by_meter,
-                                 q->by_resource, q->by_location, q->by_source,
-                                 q->tag_count, q->filter_count };
+    const uint64_t numbers[] = { (uint64_t)q->from_ns, (uint64_t)q->to_ns, q->reported_axis, (uint64_t)q->granularity,
+                                 q->by_subscription,   q->by_meter,        q->by_resource,   q->by_location,
+                                 q->by_source,         q->tag_count,       q->filter_count };
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         siphash_update_u64(&state, numbers[i]);
     for (size_t i = 0; i < q->tag_count; i++)
@@ -298,7 +299,8 @@ static err_t read_csv(struct read_job *job, struct kv_txn *txn)
 {
     struct summary_call *call = (struct summary_call *)job;
     if (call->summary == NULL) {
-        err_t error = summary_run(job->api->options.store, txn, job->api->meters, &call->query, &call->summary, &job->info);
+        err_t error =
+            summary_run(job->api->options.store, txn, job->api->meters, &call->query, &call->summary, &job->info);
         if (error != ERROR_OK)
             return error;
         put_csv_header(&call->query, &job->body);

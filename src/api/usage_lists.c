@@ -32,8 +32,8 @@ static bool read_time(struct http_exchange *exchange, const char *name, int64_t 
     struct text text = http_query(http_request(exchange), text_of(name), &found);
     if (found && text.len > 0 && instant_parse_lenient(text, out_ns) == ERROR_OK)
         return true;
-    respond_error(exchange, ERROR_INVALID_PROPERTY, name, found ? "%s must be a time such as 2026-01-31T13:00:00Z" : "%s is required",
-                  name);
+    respond_error(exchange, ERROR_INVALID_PROPERTY, name,
+                  found ? "%s must be a time such as 2026-01-31T13:00:00Z" : "%s is required", name);
     return false;
 }
 
@@ -52,8 +52,8 @@ static bool on_boundary(struct http_exchange *exchange, const char *name, int64_
 {
     if (instant_ns % (daily ? NS_PER_DAY : NS_PER_HOUR) == 0)
         return true;
-    respond_error(exchange, ERROR_INVALID_PROPERTY, name, daily ? "%s must be UTC midnight with daily granularity"
-                                                                : "%s must be a full hour (UTC)", name);
+    respond_error(exchange, ERROR_INVALID_PROPERTY, name,
+                  daily ? "%s must be UTC midnight with daily granularity" : "%s must be a full hour (UTC)", name);
     return false;
 }
 
@@ -67,7 +67,8 @@ static bool read_window(struct http_exchange *exchange, struct listing_query *qu
         return false;
     }
     if (query->end_ns <= query->start_ns) {
-        respond_error(exchange, ERROR_INVALID_PROPERTY, "reportedEndTime", "reportedEndTime must be later than reportedStartTime");
+        respond_error(exchange, ERROR_INVALID_PROPERTY, "reportedEndTime",
+                      "reportedEndTime must be later than reportedStartTime");
         return false;
     }
     if (!on_boundary(exchange, "reportedStartTime", query->start_ns, query->daily) ||
@@ -131,7 +132,8 @@ static bool read_token(struct http_exchange *exchange, struct usage_list *list)
 
 static void put_row_names(struct usage_list *list, const struct listing_row *row, struct text meter_id)
 {
-    char subscription[GUID_TEXT_SIZE], scope[GUID_TEXT_SIZE], name[GUID_TEXT_SIZE + RECORD_METER_ID_SIZE_MAX + 2], id[320];
+    char subscription[GUID_TEXT_SIZE], scope[GUID_TEXT_SIZE], name[GUID_TEXT_SIZE + RECORD_METER_ID_SIZE_MAX + 2],
+        id[320];
     guid_print(&row->subscription, subscription);
     guid_print(&list->path_subscription, scope);
     snprintf(name, sizeof name, "%s-%.*s", subscription, TEXT_ARGS(meter_id));
@@ -266,15 +268,16 @@ static err_t read_page(struct read_job *job, struct kv_txn *txn)
     json_begin_object(&list->json);
     json_name(&list->json, "value");
     json_begin_array(&list->json);
-    error = listing_page(job->api->options.store, txn, http_arena(job->exchange), &list->query, &list->position, emit_row,
-                         list, &more);
+    error = listing_page(job->api->options.store, txn, http_arena(job->exchange), &list->query, &list->position,
+                         emit_row, list, &more);
     json_end_array(&list->json);
     if (error == ERROR_OK && more)
         error = put_next_link(list);
     json_end_object(&list->json);
     buffer_free(&list->instance_data);
     if (error == ERROR_INVALID_PROPERTY)
-        return error_set(&job->info, error, "reportedStartTime", "the window holds too many hours; ask for a shorter one");
+        return error_set(&job->info, error, "reportedStartTime",
+                         "the window holds too many hours; ask for a shorter one");
     return error;
 }
 

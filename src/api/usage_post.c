@@ -77,7 +77,8 @@ static err_t parse(struct usage_post *post, struct error_info *info)
     if (post->gzip) {
         err_t error = gzip_decompress(body, BODY_BYTES_MAX, &post->plain);
         if (error != ERROR_OK)
-            return error_set(info, error, NULL, error == ERROR_INVALID_REQUEST_CONTENT ? "the body is not valid gzip" : NULL);
+            return error_set(info, error, NULL,
+                             error == ERROR_INVALID_REQUEST_CONTENT ? "the body is not valid gzip" : NULL);
         body = buffer_text(&post->plain);
     }
     return ingest_parse(post->batch, post->format, body, info);

@@ -38,8 +38,8 @@
 
 struct block {
     struct block *older;
-    size_t used; /* bytes of data in use, a multiple of ALIGNMENT */
-    size_t room; /* bytes of data in all */
+    size_t used;   /* bytes of data in use, a multiple of ALIGNMENT */
+    size_t room;   /* bytes of data in all */
     size_t unused; /* keeps data aligned */
     _Alignas(16) char data[];
 };
@@ -111,10 +111,10 @@ struct arena *arena_new(size_t first_block_size, size_t limit_bytes)
     UNPOISON(arena, sizeof *arena);
     block->used = ARENA_ROOM;
     *arena = (struct arena){ .newest = block,
-        .next_block_size = doubled(size),
-        .first_block_size = size,
-        .limit_bytes = limit_bytes,
-        .size_bytes = size };
+                             .next_block_size = doubled(size),
+                             .first_block_size = size,
+                             .limit_bytes = limit_bytes,
+                             .size_bytes = size };
     return arena;
 }
 
@@ -192,8 +192,7 @@ static void *resize_large(struct arena *arena, size_t size_bytes)
     size_t size = round_up(size_bytes);
     size_t old_held = held(block);
     size_t new_held = size + sizeof(struct block);
-    if (new_held > old_held &&
-        size_within_limit(arena, new_held - old_held, new_held - old_held) < new_held - old_held)
+    if (new_held > old_held && size_within_limit(arena, new_held - old_held, new_held - old_held) < new_held - old_held)
         return NULL;
     UNPOISON(block->data, block->room);
     struct block *moved = memory_realloc(block, new_held);

@@ -11,16 +11,19 @@
 #include "base/text.h"
 
 struct buffer {
-    char *data;      /* owned, NULL while empty and never grown */
-    size_t start;    /* first unconsumed byte */
-    size_t end;      /* one past the last byte */
+    char *data;   /* owned, NULL while empty and never grown */
+    size_t start; /* first unconsumed byte */
+    size_t end;   /* one past the last byte */
     size_t capacity;
-    bool failed;     /* an append found no memory; content is incomplete, checked once at the end */
+    bool failed; /* an append found no memory; content is incomplete, checked once at the end */
 };
 
 /* A zeroed struct buffer is valid and empty. */
 void buffer_free(struct buffer *buffer);
-static inline size_t buffer_len(const struct buffer *b) { return b->end - b->start; }
+static inline size_t buffer_len(const struct buffer *b)
+{
+    return b->end - b->start;
+}
 static inline struct text buffer_text(const struct buffer *b)
 {
     return (struct text){ b->data != NULL ? b->data + b->start : "", b->end - b->start };

@@ -6,16 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void check_failed(const char *file, int line, const char *function, const char *expression,
-    const char *format, ...)
+void check_failed(const char *file, int line, const char *function, const char *expression, const char *format, ...)
 {
     char state[512];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(state, sizeof state, format, args);
     va_end(args);
-    (void)fprintf(
-        stderr, "%s:%d: %s: check failed: %s: %s\n", file, line, function, expression, state);
+    (void)fprintf(stderr, "%s:%d: %s: check failed: %s: %s\n", file, line, function, expression, state);
     (void)fflush(stderr);
     abort();
 }

@@ -8,15 +8,15 @@
 NORETURN COLD void check_failed(const char *file, int line, const char *function, const char *expression,
                                 const char *format, ...) PRINTF_LIKE(5, 6);
 
-#define REQUIRE(expression)                                                                        \
-    do {                                                                                           \
-        if (__builtin_expect(!(expression), 0))                                                    \
-            check_failed(__FILE__, __LINE__, __func__, #expression, " ");                          \
+#define REQUIRE(expression)                                                                                            \
+    do {                                                                                                               \
+        if (__builtin_expect(!(expression), 0))                                                                        \
+            check_failed(__FILE__, __LINE__, __func__, #expression, " ");                                              \
     } while (0)
 
 /* As REQUIRE, with the state that explains the breach: REQUIREF(a <= b, "a=%zu b=%zu", a, b). */
-#define REQUIREF(expression, ...)                                                                  \
-    do {                                                                                           \
-        if (__builtin_expect(!(expression), 0))                                                    \
-            check_failed(__FILE__, __LINE__, __func__, #expression, __VA_ARGS__);                  \
+#define REQUIREF(expression, ...)                                                                                      \
+    do {                                                                                                               \
+        if (__builtin_expect(!(expression), 0))                                                                        \
+            check_failed(__FILE__, __LINE__, __func__, #expression, __VA_ARGS__);                                      \
     } while (0)

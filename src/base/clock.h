@@ -13,8 +13,14 @@ struct clock {
 /* The operating system's clock; static, never freed. */
 const struct clock *clock_system(void);
 
-static inline int64_t clock_wall_ns(const struct clock *clock) { return clock->wall_ns(clock); }
-static inline int64_t clock_monotonic_ns(const struct clock *clock) { return clock->monotonic_ns(clock); }
+static inline int64_t clock_wall_ns(const struct clock *clock)
+{
+    return clock->wall_ns(clock);
+}
+static inline int64_t clock_monotonic_ns(const struct clock *clock)
+{
+    return clock->monotonic_ns(clock);
+}
 
 /* A wall clock that tests and the demo steer: it stands at base_wall_ns and runs at 'speed' simulated
  * seconds per monotonic second from there (0: paused). Monotonic time stays the system's, or, for
@@ -23,7 +29,7 @@ struct clock_manual {
     struct clock clock; /* first member: a struct clock_manual is a struct clock */
     _Atomic int64_t base_wall_ns;
     _Atomic int64_t base_monotonic_ns;
-    _Atomic int64_t speed_permille; /* 1000: real time */
+    _Atomic int64_t speed_permille;     /* 1000: real time */
     _Atomic int64_t fixed_monotonic_ns; /* negative: the system's */
 };
 

@@ -42,8 +42,7 @@ int config_find(const struct config_option *options, size_t count, struct text d
 
 void config_environment_name(const struct config_option *option, char out[CONFIG_NAME_SIZE])
 {
-    int len =
-        snprintf(out, CONFIG_NAME_SIZE, ENVIRONMENT_PREFIX "%s_%s", option->section, option->key);
+    int len = snprintf(out, CONFIG_NAME_SIZE, ENVIRONMENT_PREFIX "%s_%s", option->section, option->key);
     REQUIREF(len > 0 && len < CONFIG_NAME_SIZE, "%s.%s", option->section, option->key);
     for (char *at = out; *at != '\0'; at++) {
         if (*at >= 'a' && *at <= 'z')
@@ -60,10 +59,14 @@ struct unit {
     int64_t factor;
 };
 
-static const struct unit size_units[] = { { "", 1 }, { "B", 1 }, { "KiB", INT64_C(1) << 10 },
-    { "MiB", INT64_C(1) << 20 }, { "GiB", INT64_C(1) << 30 }, { "TiB", INT64_C(1) << 40 } };
-static const struct unit duration_units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
-    { "h", 3600000 }, { "d", 86400000 }, { "", 1 } };
+static const struct unit size_units[] = { { "", 1 },
+                                          { "B", 1 },
+                                          { "KiB", INT64_C(1) << 10 },
+                                          { "MiB", INT64_C(1) << 20 },
+                                          { "GiB", INT64_C(1) << 30 },
+                                          { "TiB", INT64_C(1) << 40 } };
+static const struct unit duration_units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+                                              { "h", 3600000 }, { "d", 86400000 }, { "", 1 } };
 static const struct unit no_units[] = { { "", 1 } };
 
 static bool read_number(struct text text, const struct unit *units, size_t unit_count, int64_t *out)
@@ -74,8 +77,7 @@ static bool read_number(struct text text, const struct unit *units, size_t unit_
         digits++;
     unsigned long long magnitude;
     struct text unit = { text.ptr + digits, text.len - digits };
-    if (!text_to_u64((struct text){ text.ptr + negative, digits - negative }, &magnitude) ||
-        magnitude > INT64_MAX)
+    if (!text_to_u64((struct text){ text.ptr + negative, digits - negative }, &magnitude) || magnitude > INT64_MAX)
         return false;
     for (size_t i = 0; i < unit_count; i++) {
         if (text_equal(unit, text_of(units[i].name))) {
@@ -105,8 +107,7 @@ static bool read_choice(const struct config_option *option, struct text text, in
 
 static bool in_range(const struct config_option *option, int64_t number)
 {
-    return (option->min == 0 && option->max == 0) ||
-           (number >= option->min && number <= option->max);
+    return (option->min == 0 && option->max == 0) || (number >= option->min && number <= option->max);
 }
 
 /* The number behind a text, by the option's type. */
@@ -121,11 +122,9 @@ static bool read_value(const struct config_option *option, struct text text, int
     case CONFIG_INT:
         return read_number(text, no_units, COUNT_OF(no_units), out) && in_range(option, *out);
     case CONFIG_SIZE:
-        return read_number(text, size_units, COUNT_OF(size_units), out) && *out >= 0 &&
-               in_range(option, *out);
+        return read_number(text, size_units, COUNT_OF(size_units), out) && *out >= 0 && in_range(option, *out);
     case CONFIG_DURATION:
-        return read_number(text, duration_units, COUNT_OF(duration_units), out) && *out >= 0 &&
-               in_range(option, *out);
+        return read_number(text, duration_units, COUNT_OF(duration_units), out) && *out >= 0 && in_range(option, *out);
     case CONFIG_CHOICE:
         return read_choice(option, text, out);
     }
@@ -136,28 +135,27 @@ static bool read_value(const struct config_option *option, struct text text, int
 void config_describe_values(const struct config_option *option, struct buffer *out)
 {
     static const char *const kinds[] = { [CONFIG_TEXT] = "text",
-        [CONFIG_BOOL] = "true or false",
-        [CONFIG_INT] = "a whole number",
-        [CONFIG_SIZE] = "a size such as 64KiB, 16MiB or 1GiB",
-        [CONFIG_DURATION] = "a duration such as 250ms, 10s, 24h or 400d",
-        [CONFIG_CHOICE] = "one of" };
+                                         [CONFIG_BOOL] = "true or false",
+                                         [CONFIG_INT] = "a whole number",
+                                         [CONFIG_SIZE] = "a size such as 64KiB, 16MiB or 1GiB",
+                                         [CONFIG_DURATION] = "a duration such as 250ms, 10s, 24h or 400d",
+                                         [CONFIG_CHOICE] = "one of" };
     buffer_append_text(out, text_of(kinds[option->type]));
     if (option->type == CONFIG_CHOICE) {
         for (size_t i = 0; option->choices[i] != NULL; i++)
             buffer_append_format(out, "%s%s", i == 0 ? " " : ", ", option->choices[i]);
     } else if (option->min != 0 || option->max != 0) {
-        buffer_append_format(out, ", %lld to %lld%s", (long long)option->min,
-            (long long)option->max,
-            option->type == CONFIG_DURATION ? " ms"
-            : option->type == CONFIG_SIZE   ? " bytes"
-                                            : "");
+        buffer_append_format(out, ", %lld to %lld%s", (long long)option->min, (long long)option->max,
+                             option->type == CONFIG_DURATION ? " ms"
+                             : option->type == CONFIG_SIZE   ? " bytes"
+                                                             : "");
     }
 }
 
 /* A value from 'source' (a file's path, "environment", "flag"): taken, or refused with a message that
  * says what would be right. Secrets are not repeated in messages. */
-static err_t set_value(struct loader *loader, size_t index, struct text text,
-    enum config_origin origin, const char *source)
+static err_t set_value(struct loader *loader, size_t index, struct text text, enum config_origin origin,
+                       const char *source)
 {
     const struct config_option *option = &loader->options[index];
     struct config_value value = { .origin = origin };
@@ -168,9 +166,9 @@ static err_t set_value(struct loader *loader, size_t index, struct text text,
         char name[NAME_SIZE];
         dotted_name(option, name);
         int shown_len = text.len > 60 ? 60 : (int)text.len;
-        err_t error = error_set(loader->info, ERROR_INVALID_CONFIG, name,
-            "%s: %s is \"%.*s\", it takes %.*s", source, name, option->secret ? 3 : shown_len,
-            option->secret ? "***" : text.ptr, TEXT_ARGS(words));
+        err_t error =
+            error_set(loader->info, ERROR_INVALID_CONFIG, name, "%s: %s is \"%.*s\", it takes %.*s", source, name,
+                      option->secret ? 3 : shown_len, option->secret ? "***" : text.ptr, TEXT_ARGS(words));
         buffer_free(&wanted);
         return error;
     }
@@ -183,13 +181,12 @@ static err_t set_value(struct loader *loader, size_t index, struct text text,
 
 /* ---- Unknown names ---- */
 
-static err_t unknown(
-    struct loader *loader, const char *source, struct text name, const char *nearest)
+static err_t unknown(struct loader *loader, const char *source, struct text name, const char *nearest)
 {
     char shown[NAME_SIZE];
     (void)snprintf(shown, sizeof shown, "%.*s", name.len > 80 ? 80 : (int)name.len, name.ptr);
-    return error_set(loader->info, ERROR_INVALID_CONFIG, shown,
-        "%s: %s is not known; the nearest known key is %s", source, shown, nearest);
+    return error_set(loader->info, ERROR_INVALID_CONFIG, shown, "%s: %s is not known; the nearest known key is %s",
+                     source, shown, nearest);
 }
 
 static err_t unknown_key(struct loader *loader, const char *source, struct text dotted)
@@ -249,12 +246,10 @@ static bool scalar_text(const struct json *value, struct text *out)
     return false;
 }
 
-static err_t read_section(
-    struct loader *loader, const char *path, struct text section, const struct json *members)
+static err_t read_section(struct loader *loader, const char *path, struct text section, const struct json *members)
 {
     for (struct json_iterator i = json_iterate(members); json_next(&i);) {
-        struct text dotted =
-            arena_format(loader->arena, "%.*s.%.*s", TEXT_ARGS(section), TEXT_ARGS(i.name));
+        struct text dotted = arena_format(loader->arena, "%.*s.%.*s", TEXT_ARGS(section), TEXT_ARGS(i.name));
         struct text text;
         if (dotted.ptr == NULL)
             return error_set(loader->info, ERROR_NO_MEMORY, NULL, NULL);
@@ -263,7 +258,7 @@ static err_t read_section(
             return unknown_key(loader, path, dotted);
         if (!scalar_text(i.value, &text))
             return error_set(loader->info, ERROR_INVALID_CONFIG, dotted.ptr,
-                "%s: %s is not a string, number, true or false", path, dotted.ptr);
+                             "%s: %s is not a string, number, true or false", path, dotted.ptr);
         err_t error = set_value(loader, (size_t)index, text, CONFIG_FROM_FILE, path);
         if (error != ERROR_OK)
             return error;
@@ -275,11 +270,10 @@ static err_t read_document(struct loader *loader, const char *path, const struct
 {
     struct text name;
     if (json_type(root) != JSON_OBJECT)
-        return error_set(
-            loader->info, ERROR_INVALID_CONFIG, NULL, "%s: not an object of sections", path);
+        return error_set(loader->info, ERROR_INVALID_CONFIG, NULL, "%s: not an object of sections", path);
     if (json_has_duplicate_member(loader->arena, root, &name))
-        return error_set(loader->info, ERROR_INVALID_CONFIG, NULL, "%s: \"%.*s\" is there twice",
-            path, TEXT_ARGS(name));
+        return error_set(loader->info, ERROR_INVALID_CONFIG, NULL, "%s: \"%.*s\" is there twice", path,
+                         TEXT_ARGS(name));
     for (struct json_iterator i = json_iterate(root); json_next(&i);) {
         if (json_type(i.value) != JSON_OBJECT)
             return unknown_key(loader, path, i.name);
@@ -305,8 +299,7 @@ static err_t read_file(struct loader *loader, const char *path)
     if (error == ERROR_NO_MEMORY)
         error = error_set(loader->info, error, NULL, NULL);
     else if (error != ERROR_OK)
-        error =
-            error_set(loader->info, ERROR_INVALID_CONFIG, NULL, "%s: %.200s", path, cause.message);
+        error = error_set(loader->info, ERROR_INVALID_CONFIG, NULL, "%s: %.200s", path, cause.message);
     else
         error = read_document(loader, path, root);
     buffer_free(&content);
@@ -351,14 +344,13 @@ static err_t read_variable(struct loader *loader, const char *variable)
         char known[CONFIG_NAME_SIZE];
         config_environment_name(&loader->options[i], known);
         if (text_equal(name, text_of(known)))
-            return set_value(loader, i, value.ptr != NULL ? value : TEXT(""),
-                CONFIG_FROM_ENVIRONMENT, "environment");
+            return set_value(loader, i, value.ptr != NULL ? value : TEXT(""), CONFIG_FROM_ENVIRONMENT, "environment");
     }
     return unknown_variable(loader, name);
 }
 
 static err_t read_sources(struct loader *loader, const char *file_path, char *const *environment,
-    const size_t *flag_options, const struct text *flag_texts, size_t flag_count)
+                          const size_t *flag_options, const struct text *flag_texts, size_t flag_count)
 {
     err_t error = file_path != NULL ? read_file(loader, file_path) : ERROR_OK;
     for (; error == ERROR_OK && environment != NULL && *environment != NULL; environment++)
@@ -367,15 +359,14 @@ static err_t read_sources(struct loader *loader, const char *file_path, char *co
         size_t index = flag_options[i];
         REQUIREF(index < loader->count, "index=%zu count=%zu", index, loader->count);
         const char *flag = loader->options[index].flag;
-        error =
-            set_value(loader, index, flag_texts[i], CONFIG_FROM_FLAG, flag != NULL ? flag : "flag");
+        error = set_value(loader, index, flag_texts[i], CONFIG_FROM_FLAG, flag != NULL ? flag : "flag");
     }
     return error;
 }
 
-err_t config_load(struct arena *arena, const struct config_option *options, size_t count,
-    const char *file_path, char *const *environment, const size_t *flag_options,
-    const struct text *flag_texts, size_t flag_count, struct config *out, struct error_info *info)
+err_t config_load(struct arena *arena, const struct config_option *options, size_t count, const char *file_path,
+                  char *const *environment, const size_t *flag_options, const struct text *flag_texts,
+                  size_t flag_count, struct config *out, struct error_info *info)
 {
     struct loader loader = { arena, options, count, NULL, info };
     loader.values = arena_array(arena, count, sizeof *loader.values);
@@ -384,13 +375,11 @@ err_t config_load(struct arena *arena, const struct config_option *options, size
     for (size_t i = 0; i < count; i++) {
         struct text text = text_of(options[i].default_text != NULL ? options[i].default_text : "");
         err_t error = set_value(&loader, i, text, CONFIG_FROM_DEFAULT, "default");
-        REQUIREF(
-            error != ERROR_INVALID_CONFIG, "default of %s.%s", options[i].section, options[i].key);
+        REQUIREF(error != ERROR_INVALID_CONFIG, "default of %s.%s", options[i].section, options[i].key);
         if (error != ERROR_OK)
             return error;
     }
-    err_t error =
-        read_sources(&loader, file_path, environment, flag_options, flag_texts, flag_count);
+    err_t error = read_sources(&loader, file_path, environment, flag_options, flag_texts, flag_count);
     if (error == ERROR_OK)
         *out = (struct config){ options, count, loader.values };
     return error;

@@ -27,12 +27,12 @@ struct config_option {
     const char *key;     /* "listen" -> net.listen, STAMPMETER_NET_LISTEN */
     enum config_type type;
     const char *default_text;
-    int64_t min, max;          /* CONFIG_INT, CONFIG_SIZE, CONFIG_DURATION; both 0: any */
+    int64_t min, max; /* CONFIG_INT, CONFIG_SIZE, CONFIG_DURATION; both 0: any */
     const char *const *choices;
     bool reloadable;
-    bool secret;               /* shown as "***" by check-config */
-    const char *flag;          /* "--listen", or NULL */
-    const char *help;          /* one sentence */
+    bool secret;      /* shown as "***" by check-config */
+    const char *flag; /* "--listen", or NULL */
+    const char *help; /* one sentence */
 };
 
 enum config_origin { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENVIRONMENT, CONFIG_FROM_FLAG };
@@ -56,9 +56,9 @@ struct config {
  * and text. ERROR_INVALID_CONFIG with a message that names source, key, and the nearest known key for an
  * unknown one. The file is JSON {section:{key:value}} whose lines may be // comments. */
 MUST_CHECK err_t config_load(struct arena *arena, const struct config_option *options, size_t count,
-                             const char *file_path, char *const *environment,
-                             const size_t *flag_options, const struct text *flag_texts, size_t flag_count,
-                             struct config *out, struct error_info *info);
+                             const char *file_path, char *const *environment, const size_t *flag_options,
+                             const struct text *flag_texts, size_t flag_count, struct config *out,
+                             struct error_info *info);
 /* Index by "section.key" or -1. */
 int config_find(const struct config_option *options, size_t count, struct text dotted);
 #define CONFIG_NAME_SIZE 128

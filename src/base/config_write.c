@@ -12,8 +12,8 @@ static bool starts_section(const struct config_option *options, size_t index)
     if (strcmp(options[index - 1].section, options[index].section) == 0)
         return false;
     for (size_t i = 0; i < index; i++)
-        REQUIREF(strcmp(options[i].section, options[index].section) != 0,
-            "section %s is in two places", options[index].section);
+        REQUIREF(strcmp(options[i].section, options[index].section) != 0, "section %s is in two places",
+                 options[index].section);
     return true;
 }
 
@@ -23,8 +23,7 @@ static void write_comment(const struct config_option *option, struct buffer *out
     config_environment_name(option, name);
     buffer_append_format(out, "        // %s\n        // Takes ", option->help);
     config_describe_values(option, out);
-    buffer_append_format(
-        out, "%s. Also: %s", option->reloadable ? "; SIGHUP reloads it" : "", name);
+    buffer_append_format(out, "%s. Also: %s", option->reloadable ? "; SIGHUP reloads it" : "", name);
     if (option->flag != NULL)
         buffer_append_format(out, ", %s", option->flag);
     buffer_append_literal(out, "\n");
@@ -42,10 +41,9 @@ static void write_scalar(const struct config_option *option, struct text text, s
 
 void config_write_sample(const struct config_option *options, size_t count, struct buffer *out)
 {
-    buffer_append_literal(out,
-        "// Settings of Stampmeter, all at their defaults. JSON, in which whole lines "
-        "may be // comments.\n"
-        "// A flag goes before an environment variable, that before this file.\n{\n");
+    buffer_append_literal(out, "// Settings of Stampmeter, all at their defaults. JSON, in which whole lines "
+                               "may be // comments.\n"
+                               "// A flag goes before an environment variable, that before this file.\n{\n");
     for (size_t i = 0; i < count; i++) {
         const struct config_option *option = &options[i];
         bool last = i + 1 == count || strcmp(option->section, options[i + 1].section) != 0;
@@ -55,8 +53,7 @@ void config_write_sample(const struct config_option *options, size_t count, stru
             buffer_append_literal(out, "\n");
         write_comment(option, out);
         buffer_append_format(out, "        \"%s\": ", option->key);
-        write_scalar(
-            option, text_of(option->default_text != NULL ? option->default_text : ""), out);
+        write_scalar(option, text_of(option->default_text != NULL ? option->default_text : ""), out);
         buffer_append_format(out, "%s\n", last ? "" : ",");
         if (last)
             buffer_append_format(out, "    }%s\n", i + 1 == count ? "" : ",");

@@ -71,8 +71,8 @@ static void hmac_key_init(struct hmac_key *hmac, const void *key, size_t key_siz
 }
 
 /* The message in two pieces, since PBKDF2 appends a counter to its salt. */
-static void hmac_compute(const struct hmac_key *hmac, const void *bytes, size_t size,
-    const void *more, size_t more_size, uint8_t out[SHA256_SIZE])
+static void hmac_compute(const struct hmac_key *hmac, const void *bytes, size_t size, const void *more,
+                         size_t more_size, uint8_t out[SHA256_SIZE])
 {
     struct sha256 hash = hmac->inner;
     sha256_update(&hash, bytes, size);
@@ -83,8 +83,7 @@ static void hmac_compute(const struct hmac_key *hmac, const void *bytes, size_t 
     sha256_finish(&hash, out);
 }
 
-void hmac_sha256(
-    const void *key, size_t key_size, const void *bytes, size_t size, uint8_t out[SHA256_SIZE])
+void hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size, uint8_t out[SHA256_SIZE])
 {
     struct hmac_key hmac;
     hmac_key_init(&hmac, key, key_size);
@@ -92,8 +91,8 @@ void hmac_sha256(
     secret_wipe(&hmac, sizeof hmac);
 }
 
-void pbkdf2_sha256(struct text password, const void *salt, size_t salt_size, uint32_t iterations,
-    uint8_t *out, size_t out_size)
+void pbkdf2_sha256(struct text password, const void *salt, size_t salt_size, uint32_t iterations, uint8_t *out,
+                   size_t out_size)
 {
     struct hmac_key hmac;
     uint8_t round[SHA256_SIZE];
@@ -101,8 +100,8 @@ void pbkdf2_sha256(struct text password, const void *salt, size_t salt_size, uin
     REQUIRE(iterations > 0);
     hmac_key_init(&hmac, password.ptr, password.len);
     for (uint32_t index = 1; out_size > 0; index++) {
-        const uint8_t counter[4] = { (uint8_t)(index >> 24), (uint8_t)(index >> 16),
-            (uint8_t)(index >> 8), (uint8_t)index };
+        const uint8_t counter[4] = { (uint8_t)(index >> 24), (uint8_t)(index >> 16), (uint8_t)(index >> 8),
+                                     (uint8_t)index };
         hmac_compute(&hmac, salt, salt_size, counter, sizeof counter, round);
         memcpy(block, round, sizeof block);
         for (uint32_t i = 1; i < iterations; i++) {

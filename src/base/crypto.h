@@ -22,8 +22,8 @@ void sha256_of(const void *bytes, size_t size, uint8_t out[SHA256_SIZE]);
 void hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size, uint8_t out[SHA256_SIZE]);
 
 /* RFC 8018 PBKDF2-HMAC-SHA-256. Slow by design: never on the loop thread. */
-void pbkdf2_sha256(struct text password, const void *salt, size_t salt_size, uint32_t iterations,
-                   uint8_t *out, size_t out_size);
+void pbkdf2_sha256(struct text password, const void *salt, size_t salt_size, uint32_t iterations, uint8_t *out,
+                   size_t out_size);
 
 /* Same length required; takes the same time whatever differs. */
 bool equal_constant_time(const void *a, const void *b, size_t size);

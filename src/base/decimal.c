@@ -43,8 +43,7 @@ static const uint64_t powers_of_10[GROUP_DIGITS + 1] = {
 /* 10^0 to 10^30: what an integer of units is worth when its text has 30 to 0 decimals. */
 static inline u128 scale_of(unsigned power)
 {
-    return power <= GROUP_DIGITS ? (u128)powers_of_10[power]
-                                 : (u128)TEN_TO_19 * powers_of_10[power - GROUP_DIGITS];
+    return power <= GROUP_DIGITS ? (u128)powers_of_10[power] : (u128)TEN_TO_19 * powers_of_10[power - GROUP_DIGITS];
 }
 
 static void multiply_add(uint64_t *words, size_t count, uint64_t factor, uint64_t addend)
@@ -152,11 +151,9 @@ static err_t parse_slow(struct text text, struct decimal *out)
     memset(out, 0, sizeof *out);
     if (first == last)
         return ERROR_OK;
-    bool has_point =
-        first - number.digits < number.integer_count && last - number.digits > number.integer_count;
+    bool has_point = first - number.digits < number.integer_count && last - number.digits > number.integer_count;
     int64_t count = last - first - has_point;
-    int64_t spare =
-        point - count + DECIMAL_PLACES; /* zeros between the last digit and the 30th decimal */
+    int64_t spare = point - count + DECIMAL_PLACES; /* zeros between the last digit and the 30th decimal */
     if (point > INTEGER_DIGITS_MAX || spare < 0)
         return ERROR_QUANTITY_OUT_OF_RANGE;
     for (; first < last; first++) {
@@ -298,8 +295,7 @@ size_t decimal_sum_print(const struct decimal_sum *value, char out[DECIMAL_TEXT_
 struct decimal decimal_from_i64(int64_t value)
 {
     struct decimal result;
-    set_scaled(
-        value < 0 ? 0 - (uint64_t)value : (uint64_t)value, DECIMAL_PLACES, value < 0, &result);
+    set_scaled(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, DECIMAL_PLACES, value < 0, &result);
     return result;
 }
 
@@ -345,8 +341,7 @@ struct decimal decimal_negate(const struct decimal *value)
 
 /* a + b, or a - b as a + ~b + 1. It does not fit exactly when both addends have the sign that the
  * result has not. */
-static bool add_words(
-    const struct decimal *a, const struct decimal *b, bool subtract, struct decimal *out)
+static bool add_words(const struct decimal *a, const struct decimal *b, bool subtract, struct decimal *out)
 {
     uint64_t flip = subtract ? UINT64_MAX : 0;
     uint64_t carry = subtract;
@@ -379,7 +374,7 @@ struct decimal decimal_share(const struct decimal *value, uint64_t numerator, ui
 {
     REQUIRE(!decimal_is_negative(value));
     REQUIREF(denominator > 0 && numerator <= denominator, "numerator=%llu denominator=%llu",
-        (unsigned long long)numerator, (unsigned long long)denominator);
+             (unsigned long long)numerator, (unsigned long long)denominator);
     uint64_t product[WORDS + 1] = { value->words[0], value->words[1], value->words[2], 0 };
     multiply_add(product, WORDS + 1, numerator, 0);
     uint64_t remainder = 0;
@@ -405,7 +400,7 @@ void decimal_sum_add_sum(struct decimal_sum *sum, const struct decimal_sum *valu
 void decimal_sum_add(struct decimal_sum *sum, const struct decimal *value)
 {
     struct decimal_sum wide = { { value->words[0], value->words[1], value->words[2],
-        decimal_is_negative(value) ? UINT64_MAX : 0 } };
+                                  decimal_is_negative(value) ? UINT64_MAX : 0 } };
     decimal_sum_add_sum(sum, &wide);
 }
 

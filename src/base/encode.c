@@ -44,8 +44,7 @@ bool hex_decode(struct text text, void *out, size_t size)
     return true;
 }
 
-static const char base64url_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 size_t base64url_encode(const void *bytes, size_t size, char *out)
 {
@@ -79,8 +78,7 @@ static int base64_value(char c, char digit62, char digit63)
 }
 
 /* Without padding; both alphabets. */
-static bool decode_64(
-    struct text text, char digit62, char digit63, void *out, size_t out_size, size_t *out_len)
+static bool decode_64(struct text text, char digit62, char digit63, void *out, size_t out_size, size_t *out_len)
 {
     uint8_t *bytes = out;
     size_t len = text.len / 4 * 3 + (text.len % 4 * 6) / 8;
@@ -144,8 +142,8 @@ bool percent_decode(struct arena *arena, struct text text, bool plus_is_space, s
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
 }
 
 void percent_encode(struct buffer *out, struct text text)

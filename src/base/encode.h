@@ -16,7 +16,7 @@ void hex_encode(const void *bytes, size_t size, char *out);
 /* text.len must be 2 * size; any case. */
 MUST_CHECK bool hex_decode(struct text text, void *out, size_t size);
 
-#define BASE64URL_LEN(size) (((size) * 4 + 2) / 3)
+#define BASE64URL_LEN(size) (((size)*4 + 2) / 3)
 /* Writes BASE64URL_LEN(size) characters and a NUL; returns the length. */
 size_t base64url_encode(const void *bytes, size_t size, char *out);
 /* Returns false on a foreign character, padding, wrong length, nonzero spare bits or out_size too small. */
@@ -44,7 +44,10 @@ static inline void put_u64be(uint8_t *p, uint64_t v)
     put_u32be(p, (uint32_t)(v >> 32));
     put_u32be(p + 4, (uint32_t)v);
 }
-static inline uint16_t get_u16be(const uint8_t *p) { return (uint16_t)((p[0] << 8) | p[1]); }
+static inline uint16_t get_u16be(const uint8_t *p)
+{
+    return (uint16_t)((p[0] << 8) | p[1]);
+}
 static inline uint32_t get_u32be(const uint8_t *p)
 {
     return ((uint32_t)get_u16be(p) << 16) | get_u16be(p + 2);

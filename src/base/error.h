@@ -10,83 +10,76 @@
 #include "base/text.h"
 
 /* X(enumerator, wire code, HTTP status, retryable, text with remedy) */
-#define ERROR_TABLE(X)                                                                              \
-    X(OK, "OK", 200, false, "done")                                                                 \
-    /* verdicts of single records */                                                                \
-    X(RECORD_DUPLICATE, "UsageRecordDuplicate", 200, false,                                         \
-      "a record with this source and id and the same content was accepted before; nothing to do")   \
-    X(RECORD_CONFLICT, "UsageRecordConflict", 409, false,                                           \
-      "a record with this source and id was accepted before with other content; correct the "       \
-      "original or post under a new id")                                                            \
-    X(INVALID_PROPERTY, "InvalidProperty", 400, false, "a value is missing or malformed")           \
-    X(USAGE_IN_FUTURE, "UsageInFuture", 400, false,                                                 \
-      "the usage ends later than now; check the producer's clock")                                  \
-    X(USAGE_TOO_OLD, "UsageTooOld", 400, false,                                                     \
-      "the usage starts before the oldest accepted time; import it as history")                     \
-    X(SOURCE_NOT_ALLOWED, "SourceNotAllowed", 403, false,                                           \
-      "this producer may not post for that source; use the token issued for it")                    \
-    X(QUANTITY_OUT_OF_RANGE, "QuantityOutOfRange", 400, false,                                      \
-      "quantities are not negative, below 10^27 and have at most 30 decimals")                      \
-    X(RECORD_TOO_LARGE, "RecordTooLarge", 413, false, "a record is at most 64 KiB")                 \
-    /* whole requests */                                                                            \
-    X(INVALID_REQUEST_CONTENT, "InvalidRequestContent", 400, false, "the request body is malformed") \
-    X(BAD_REQUEST, "BadRequest", 400, false, "the request is not valid HTTP")                       \
-    X(NO_API_VERSION, "NoApiVersion", 400, false,                                                   \
-      "the api-version query parameter is required; use api-version=2015-06-01-preview")            \
-    X(INVALID_API_VERSION, "InvalidApiVersionParameter", 400, false,                                \
-      "the api-version is not supported here")                                                      \
-    X(END_TIME_IN_FUTURE, "RequestEndTimeIsInFuture", 400, false,                                   \
-      "reportedEndTime lies in the future; use an hour or day that has ended")                      \
-    X(SUBSCRIPTION_ID_MISSING, "SubscriptionIdMissingInRequest", 400, false,                        \
-      "the path needs a subscription id: /subscriptions/{subscriptionId}/...")                      \
-    X(INVALID_GRANULARITY, "InvalidAggregationGranularity", 400, false,                             \
-      "aggregationGranularity is Daily or Hourly")                                                  \
-    X(NOT_DIRECT_TENANT, "SubscriberIdIsNotDirectTenant", 400, false,                               \
-      "subscriberId is not the subscription of a direct tenant")                                    \
-    X(AUTHENTICATION_FAILED, "AuthenticationFailed", 401, false,                                    \
-      "the request carries no valid credentials; send Authorization: Bearer <token>")               \
-    X(INVALID_TOKEN, "InvalidAuthenticationToken", 401, false,                                      \
-      "the access token is not valid here; ask the operator for a new one")                         \
-    X(EXPIRED_TOKEN, "ExpiredAuthenticationToken", 401, false,                                      \
-      "the access token has expired; ask the operator for a new one")                               \
-    X(AUTHORIZATION_FAILED, "AuthorizationFailed", 403, false,                                      \
-      "this identity may not perform the action; use an identity with the role it needs")           \
-    X(SUBSCRIPTION_NOT_FOUND, "SubscriptionNotFound", 404, false,                                   \
-      "the subscription could not be found")                                                        \
-    X(RESOURCE_NOT_FOUND, "ResourceNotFound", 404, false, "there is nothing at this address")       \
-    X(METHOD_NOT_ALLOWED, "MethodNotAllowed", 405, false, "see the Allow header")                   \
-    X(NOT_ACCEPTABLE, "NotAcceptable", 406, false, "see the documentation for the media types")     \
-    X(REQUEST_TIMEOUT, "RequestTimeout", 408, true, "the request came too slowly; send it again")   \
-    X(CONFLICT, "Conflict", 409, false, "the resource is in a state that does not allow this")      \
-    X(PRECONDITION_FAILED, "PreconditionFailed", 412, false, "the etag does not match")             \
-    X(REQUEST_TOO_LARGE, "RequestEntityTooLarge", 413, false, "a body is at most 16 MiB; split it") \
-    X(URI_TOO_LONG, "RequestUriTooLong", 414, false, "the request line is at most 8 KiB")           \
-    X(UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", 415, false,                                   \
-      "see the documentation for the accepted media types and encodings")                           \
-    X(EXPECTATION_FAILED, "ExpectationFailed", 417, false, "only Expect: 100-continue is known")    \
-    X(TOO_MANY_REQUESTS, "TooManyRequests", 429, true, "busy; send it again after Retry-After")     \
-    X(HEADERS_TOO_LARGE, "RequestHeaderFieldsTooLarge", 431, false,                                 \
-      "headers are at most 64 fields and 16 KiB")                                                   \
-    X(INTERNAL, "InternalServerError", 500, true, "an error of the server; see its log")            \
-    X(NOT_IMPLEMENTED, "NotImplemented", 501, false, "this method or coding is not known")          \
-    X(HTTP_VERSION, "HttpVersionNotSupported", 505, false, "use HTTP/1.1")                          \
-    X(SERVICE_UNAVAILABLE, "ServiceUnavailable", 503, true, "busy; send it again after Retry-After") \
-    X(INSUFFICIENT_STORAGE, "InsufficientStorage", 503, true,                                       \
-      "the disk or the store's map is full; free space, then send it again")                        \
-    /* causes that end a command (exit 3) or stay inside */                                         \
-    X(NO_MEMORY, "NoMemory", 503, true, "out of memory")                                            \
-    X(IO, "InputOutput", 500, true, "reading or writing failed")                                    \
-    X(NOT_FOUND, "NotFound", 404, false, "not found")                                               \
-    X(EXISTS, "AlreadyExists", 409, false, "exists already")                                        \
-    X(STORE_IN_USE, "StoreInUse", 500, false,                                                       \
-      "another process uses the data directory; stop it or choose another directory")               \
-    X(STORE_NEWER, "StoreNewer", 500, false,                                                        \
-      "the store was written by a newer version; use that version")                                 \
-    X(STORE_CORRUPT, "StoreCorrupt", 500, false, "the store is damaged; restore a backup")          \
-    X(ADDRESS_IN_USE, "AddressInUse", 500, false,                                                   \
-      "the address is taken; stop the other process or listen elsewhere")                           \
-    X(INVALID_CONFIG, "InvalidConfiguration", 500, false, "the configuration is not valid")         \
-    X(CANCELLED, "Cancelled", 503, true, "cancelled because the server is shutting down")           \
+#define ERROR_TABLE(X)                                                                                                 \
+    X(OK, "OK", 200, false, "done")                                                                                    \
+    /* verdicts of single records */                                                                                   \
+    X(RECORD_DUPLICATE, "UsageRecordDuplicate", 200, false,                                                            \
+      "a record with this source and id and the same content was accepted before; nothing to do")                      \
+    X(RECORD_CONFLICT, "UsageRecordConflict", 409, false,                                                              \
+      "a record with this source and id was accepted before with other content; correct the "                          \
+      "original or post under a new id")                                                                               \
+    X(INVALID_PROPERTY, "InvalidProperty", 400, false, "a value is missing or malformed")                              \
+    X(USAGE_IN_FUTURE, "UsageInFuture", 400, false, "the usage ends later than now; check the producer's clock")       \
+    X(USAGE_TOO_OLD, "UsageTooOld", 400, false,                                                                        \
+      "the usage starts before the oldest accepted time; import it as history")                                        \
+    X(SOURCE_NOT_ALLOWED, "SourceNotAllowed", 403, false,                                                              \
+      "this producer may not post for that source; use the token issued for it")                                       \
+    X(QUANTITY_OUT_OF_RANGE, "QuantityOutOfRange", 400, false,                                                         \
+      "quantities are not negative, below 10^27 and have at most 30 decimals")                                         \
+    X(RECORD_TOO_LARGE, "RecordTooLarge", 413, false, "a record is at most 64 KiB")                                    \
+    /* whole requests */                                                                                               \
+    X(INVALID_REQUEST_CONTENT, "InvalidRequestContent", 400, false, "the request body is malformed")                   \
+    X(BAD_REQUEST, "BadRequest", 400, false, "the request is not valid HTTP")                                          \
+    X(NO_API_VERSION, "NoApiVersion", 400, false,                                                                      \
+      "the api-version query parameter is required; use api-version=2015-06-01-preview")                               \
+    X(INVALID_API_VERSION, "InvalidApiVersionParameter", 400, false, "the api-version is not supported here")          \
+    X(END_TIME_IN_FUTURE, "RequestEndTimeIsInFuture", 400, false,                                                      \
+      "reportedEndTime lies in the future; use an hour or day that has ended")                                         \
+    X(SUBSCRIPTION_ID_MISSING, "SubscriptionIdMissingInRequest", 400, false,                                           \
+      "the path needs a subscription id: /subscriptions/{subscriptionId}/...")                                         \
+    X(INVALID_GRANULARITY, "InvalidAggregationGranularity", 400, false, "aggregationGranularity is Daily or Hourly")   \
+    X(NOT_DIRECT_TENANT, "SubscriberIdIsNotDirectTenant", 400, false,                                                  \
+      "subscriberId is not the subscription of a direct tenant")                                                       \
+    X(AUTHENTICATION_FAILED, "AuthenticationFailed", 401, false,                                                       \
+      "the request carries no valid credentials; send Authorization: Bearer <token>")                                  \
+    X(INVALID_TOKEN, "InvalidAuthenticationToken", 401, false,                                                         \
+      "the access token is not valid here; ask the operator for a new one")                                            \
+    X(EXPIRED_TOKEN, "ExpiredAuthenticationToken", 401, false,                                                         \
+      "the access token has expired; ask the operator for a new one")                                                  \
+    X(AUTHORIZATION_FAILED, "AuthorizationFailed", 403, false,                                                         \
+      "this identity may not perform the action; use an identity with the role it needs")                              \
+    X(SUBSCRIPTION_NOT_FOUND, "SubscriptionNotFound", 404, false, "the subscription could not be found")               \
+    X(RESOURCE_NOT_FOUND, "ResourceNotFound", 404, false, "there is nothing at this address")                          \
+    X(METHOD_NOT_ALLOWED, "MethodNotAllowed", 405, false, "see the Allow header")                                      \
+    X(NOT_ACCEPTABLE, "NotAcceptable", 406, false, "see the documentation for the media types")                        \
+    X(REQUEST_TIMEOUT, "RequestTimeout", 408, true, "the request came too slowly; send it again")                      \
+    X(CONFLICT, "Conflict", 409, false, "the resource is in a state that does not allow this")                         \
+    X(PRECONDITION_FAILED, "PreconditionFailed", 412, false, "the etag does not match")                                \
+    X(REQUEST_TOO_LARGE, "RequestEntityTooLarge", 413, false, "a body is at most 16 MiB; split it")                    \
+    X(URI_TOO_LONG, "RequestUriTooLong", 414, false, "the request line is at most 8 KiB")                              \
+    X(UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", 415, false,                                                      \
+      "see the documentation for the accepted media types and encodings")                                              \
+    X(EXPECTATION_FAILED, "ExpectationFailed", 417, false, "only Expect: 100-continue is known")                       \
+    X(TOO_MANY_REQUESTS, "TooManyRequests", 429, true, "busy; send it again after Retry-After")                        \
+    X(HEADERS_TOO_LARGE, "RequestHeaderFieldsTooLarge", 431, false, "headers are at most 64 fields and 16 KiB")        \
+    X(INTERNAL, "InternalServerError", 500, true, "an error of the server; see its log")                               \
+    X(NOT_IMPLEMENTED, "NotImplemented", 501, false, "this method or coding is not known")                             \
+    X(HTTP_VERSION, "HttpVersionNotSupported", 505, false, "use HTTP/1.1")                                             \
+    X(SERVICE_UNAVAILABLE, "ServiceUnavailable", 503, true, "busy; send it again after Retry-After")                   \
+    X(INSUFFICIENT_STORAGE, "InsufficientStorage", 503, true,                                                          \
+      "the disk or the store's map is full; free space, then send it again")                                           \
+    /* causes that end a command (exit 3) or stay inside */                                                            \
+    X(NO_MEMORY, "NoMemory", 503, true, "out of memory")                                                               \
+    X(IO, "InputOutput", 500, true, "reading or writing failed")                                                       \
+    X(NOT_FOUND, "NotFound", 404, false, "not found")                                                                  \
+    X(EXISTS, "AlreadyExists", 409, false, "exists already")                                                           \
+    X(STORE_IN_USE, "StoreInUse", 500, false,                                                                          \
+      "another process uses the data directory; stop it or choose another directory")                                  \
+    X(STORE_NEWER, "StoreNewer", 500, false, "the store was written by a newer version; use that version")             \
+    X(STORE_CORRUPT, "StoreCorrupt", 500, false, "the store is damaged; restore a backup")                             \
+    X(ADDRESS_IN_USE, "AddressInUse", 500, false, "the address is taken; stop the other process or listen elsewhere")  \
+    X(INVALID_CONFIG, "InvalidConfiguration", 500, false, "the configuration is not valid")                            \
+    X(CANCELLED, "Cancelled", 503, true, "cancelled because the server is shutting down")                              \
     X(TLS, "TlsError", 500, true, "the TLS connection failed")
 
 enum error_code {
@@ -121,5 +114,4 @@ struct error_info {
 
 /* Fills *info (may be NULL) and returns code, so that callers write return error_set(...). target may
  * be NULL; a NULL format takes the table's text. Over-long text is cut at a UTF-8 boundary. */
-err_t error_set(struct error_info *info, err_t code, const char *target, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+err_t error_set(struct error_info *info, err_t code, const char *target, const char *format, ...) PRINTF_LIKE(4, 5);

@@ -35,8 +35,7 @@ static ssize_t read_some(int fd, void *out, size_t size)
     return got;
 }
 
-static err_t read_all(
-    int fd, const char *path, size_t limit_bytes, struct buffer *out, struct error_info *info)
+static err_t read_all(int fd, const char *path, size_t limit_bytes, struct buffer *out, struct error_info *info)
 {
     size_t total = 0;
     for (;;) {
@@ -50,8 +49,7 @@ static err_t read_all(
             return ERROR_OK;
         total += (size_t)got;
         if (total > limit_bytes)
-            return error_set(info, ERROR_REQUEST_TOO_LARGE, NULL, "read %s: larger than %zu bytes",
-                path, limit_bytes);
+            return error_set(info, ERROR_REQUEST_TOO_LARGE, NULL, "read %s: larger than %zu bytes", path, limit_bytes);
         out->end += (size_t)got;
     }
 }
@@ -129,8 +127,7 @@ static bool write_new(const char *path, struct text content, unsigned mode)
     return written && closed;
 }
 
-err_t file_write_durable(
-    const char *path, struct text content, unsigned mode, struct error_info *info)
+err_t file_write_durable(const char *path, struct text content, unsigned mode, struct error_info *info)
 {
     char temporary[PATH_MAX];
     uint8_t random[8];
@@ -204,9 +201,9 @@ err_t file_lock(const char *path, int *out_fd, struct error_info *info)
         *out_fd = fd;
         return ERROR_OK;
     }
-    err_t error = errno == EWOULDBLOCK ? error_set(info, ERROR_STORE_IN_USE, NULL, "%s: %s", path,
-                                             error_text(ERROR_STORE_IN_USE))
-                                       : fail(info, "lock", path);
+    err_t error = errno == EWOULDBLOCK
+                      ? error_set(info, ERROR_STORE_IN_USE, NULL, "%s: %s", path, error_text(ERROR_STORE_IN_USE))
+                      : fail(info, "lock", path);
     (void)close(fd);
     return error;
 }

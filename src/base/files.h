@@ -13,8 +13,7 @@
  * ERROR_REQUEST_TOO_LARGE; info->message names path and cause. */
 MUST_CHECK err_t file_read(const char *path, size_t limit_bytes, struct buffer *out, struct error_info *info);
 /* Temporary name, write, fsync, rename, fsync of the folder. mode such as 0600. */
-MUST_CHECK err_t file_write_durable(const char *path, struct text content, unsigned mode,
-                                    struct error_info *info);
+MUST_CHECK err_t file_write_durable(const char *path, struct text content, unsigned mode, struct error_info *info);
 bool file_exists(const char *path);
 /* Creates the folder and its parents (mode 0700); fine if it exists. */
 MUST_CHECK err_t folder_create(const char *path, struct error_info *info);

@@ -20,8 +20,8 @@ bool guid_parse(struct text text, struct guid *out)
         const char *start = text.ptr + groups[i].text_start;
         if (i > 0 && start[-1] != '-')
             return false;
-        if (!hex_decode((struct text){ start, (size_t)groups[i].byte_count * 2 },
-                guid.bytes + groups[i].byte_start, groups[i].byte_count))
+        if (!hex_decode((struct text){ start, (size_t)groups[i].byte_count * 2 }, guid.bytes + groups[i].byte_start,
+                        groups[i].byte_count))
             return false;
     }
     *out = guid;

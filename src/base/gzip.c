@@ -16,16 +16,15 @@ static size_t first_guess(struct text compressed)
     if (compressed.len < MEMBER_SIZE_MIN)
         return FIRST_ROOM;
     const unsigned char *tail = (const unsigned char *)compressed.ptr + compressed.len - 4;
-    size_t claimed =
-        (size_t)tail[0] | (size_t)tail[1] << 8 | (size_t)tail[2] << 16 | (size_t)tail[3] << 24;
+    size_t claimed = (size_t)tail[0] | (size_t)tail[1] << 8 | (size_t)tail[2] << 16 | (size_t)tail[3] << 24;
     if (claimed / 1032 > compressed.len)
         return FIRST_ROOM;
     return claimed > FIRST_ROOM ? claimed : FIRST_ROOM;
 }
 
 /* One member from the start of *rest. *room is how much output to offer, within 'left'. */
-static err_t decompress_member(struct libdeflate_decompressor *library, struct text *rest,
-    size_t left, size_t *room, struct buffer *out)
+static err_t decompress_member(struct libdeflate_decompressor *library, struct text *rest, size_t left, size_t *room,
+                               struct buffer *out)
 {
     for (;;) {
         size_t offered = *room < left ? *room : left;
@@ -34,8 +33,8 @@ static err_t decompress_member(struct libdeflate_decompressor *library, struct t
         char *at = buffer_reserve(out, offered + 1); /* never an empty range */
         if (at == NULL)
             return ERROR_NO_MEMORY;
-        enum libdeflate_result result = libdeflate_gzip_decompress_ex(
-            library, rest->ptr, rest->len, at, offered, &read_size, &written_size);
+        enum libdeflate_result result =
+            libdeflate_gzip_decompress_ex(library, rest->ptr, rest->len, at, offered, &read_size, &written_size);
         if (result == LIBDEFLATE_SUCCESS) {
             out->end += written_size;
             rest->ptr += read_size;
@@ -59,8 +58,7 @@ err_t gzip_decompress(struct text compressed, size_t limit_bytes, struct buffer 
     size_t before = buffer_len(out);
     err_t error = compressed.len == 0 ? ERROR_INVALID_REQUEST_CONTENT : ERROR_OK;
     while (error == ERROR_OK && compressed.len > 0)
-        error = decompress_member(
-            library, &compressed, limit_bytes - (buffer_len(out) - before), &room, out);
+        error = decompress_member(library, &compressed, limit_bytes - (buffer_len(out) - before), &room, out);
     libdeflate_free_decompressor(library);
     if (error != ERROR_OK)
         out->end = out->start + before;

@@ -19,8 +19,7 @@
 #define DAY_BOUND INT64_C(400000000000)
 
 /* Days before each month, counted from the first of March. */
-static const uint16_t days_before_month[] = { 0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306,
-    337 };
+static const uint16_t days_before_month[] = { 0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337 };
 
 static int64_t floor_divide(int64_t value, int64_t divisor)
 {
@@ -47,8 +46,8 @@ struct civil_date civil_from_days(int64_t days)
         month++;
     int64_t civil_year = cycle * 400 + (int64_t)(century * 100 + olympiad * 4 + year);
     return (struct civil_date){ .year = (int)(month >= 10 ? civil_year + 1 : civil_year),
-        .month = month >= 10 ? month - 9 : month + 3,
-        .day = day - days_before_month[month] + 1 };
+                                .month = month >= 10 ? month - 9 : month + 3,
+                                .day = day - days_before_month[month] + 1 };
 }
 
 int64_t days_from_civil(struct civil_date date)
@@ -138,9 +137,8 @@ static bool read_date(struct cursor *c, unsigned digits_min, int64_t *out_day)
     unsigned year;
     unsigned month;
     unsigned day;
-    if (!read_number(c, 4, 4, &year) || !read_char(c, '-') ||
-        !read_number(c, digits_min, 2, &month) || !read_char(c, '-') ||
-        !read_number(c, digits_min, 2, &day))
+    if (!read_number(c, 4, 4, &year) || !read_char(c, '-') || !read_number(c, digits_min, 2, &month) ||
+        !read_char(c, '-') || !read_number(c, digits_min, 2, &day))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > days_in_month((int)year, month))
         return false;
@@ -149,8 +147,7 @@ static bool read_date(struct cursor *c, unsigned digits_min, int64_t *out_day)
 }
 
 /* The time of the day in whole seconds and the fraction. */
-static bool read_time(
-    struct cursor *c, bool seconds_optional, int64_t *out_seconds, int64_t *out_ns)
+static bool read_time(struct cursor *c, bool seconds_optional, int64_t *out_seconds, int64_t *out_ns)
 {
     unsigned hour;
     unsigned minute;
@@ -201,8 +198,7 @@ err_t instant_parse(struct text text, int64_t *out_ns)
     int64_t seconds;
     int64_t ns;
     int64_t offset = 0;
-    if (!read_date(&c, 2, &day) || !read_either(&c, 'T', 't') ||
-        !read_time(&c, false, &seconds, &ns))
+    if (!read_date(&c, 2, &day) || !read_either(&c, 'T', 't') || !read_time(&c, false, &seconds, &ns))
         return ERROR_INVALID_PROPERTY;
     if (!read_either(&c, 'Z', 'z') && !read_offset(&c, false, &offset))
         return ERROR_INVALID_PROPERTY;
@@ -238,8 +234,7 @@ err_t instant_parse_lenient(struct text text, int64_t *out_ns)
 }
 
 /* One "<digits><unit>" of a duration; absent is fine. */
-static bool read_duration_part(
-    struct cursor *c, char unit, int64_t unit_ns, int64_t *sum_ns, bool *any)
+static bool read_duration_part(struct cursor *c, char unit, int64_t unit_ns, int64_t *sum_ns, bool *any)
 {
     struct cursor ahead = *c;
     int64_t value = 0;
@@ -252,8 +247,7 @@ static bool read_duration_part(
     if (ahead.at == c->at || !read_char(&ahead, unit))
         return true;
     int64_t part_ns;
-    if (__builtin_mul_overflow(value, unit_ns, &part_ns) ||
-        __builtin_add_overflow(*sum_ns, part_ns, sum_ns))
+    if (__builtin_mul_overflow(value, unit_ns, &part_ns) || __builtin_add_overflow(*sum_ns, part_ns, sum_ns))
         return false;
     *any = true;
     *c = ahead;
@@ -270,8 +264,8 @@ err_t instant_parse_duration(struct text text, int64_t *out_ns)
         return ERROR_INVALID_PROPERTY;
     bool time = read_char(&c, 'T');
     if (time && (!read_duration_part(&c, 'H', NS_PER_HOUR, &sum_ns, &any_time) ||
-                    !read_duration_part(&c, 'M', NS_PER_MINUTE, &sum_ns, &any_time) ||
-                    !read_duration_part(&c, 'S', NS_PER_SECOND, &sum_ns, &any_time)))
+                 !read_duration_part(&c, 'M', NS_PER_MINUTE, &sum_ns, &any_time) ||
+                 !read_duration_part(&c, 'S', NS_PER_SECOND, &sum_ns, &any_time)))
         return ERROR_INVALID_PROPERTY;
     if (c.at != c.end || time != any_time || (!any_date && !any_time))
         return ERROR_INVALID_PROPERTY;
@@ -315,8 +309,7 @@ static size_t print_with_zone(int64_t instant_ns, const char *zone, char *out)
 {
     int64_t day = instant_day(instant_ns);
     int64_t seconds = floor_divide(instant_ns, NS_PER_SECOND);
-    int64_t rest =
-        instant_ns % NS_PER_SECOND; /* not by subtraction, which overflows at INT64_MIN */
+    int64_t rest = instant_ns % NS_PER_SECOND; /* not by subtraction, which overflows at INT64_MIN */
     unsigned ns = (unsigned)(rest < 0 ? rest + NS_PER_SECOND : rest);
     char *at = put_date(out, civil_from_days(day));
     *at++ = 'T';
@@ -348,8 +341,8 @@ size_t instant_print_offset(int64_t instant_ns, char out[INSTANT_TEXT_SIZE])
 size_t instant_print_http(int64_t instant_ns, char out[INSTANT_TEXT_SIZE])
 {
     static const char weekdays[7][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
-    static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
-        "Sep", "Oct", "Nov", "Dec" };
+    static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
     int64_t day = instant_day(instant_ns);
     struct civil_date date = civil_from_days(day);
     char *at = put_literal(out, weekdays[day - floor_divide(day, 7) * 7]);

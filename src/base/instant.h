@@ -49,5 +49,11 @@ int64_t days_from_civil(struct civil_date date);
 /* Floors; right for negative instants too. */
 int64_t instant_hour(int64_t instant_ns);
 int64_t instant_day(int64_t instant_ns);
-static inline int64_t hour_start_ns(int64_t hour) { return hour * NS_PER_HOUR; }
-static inline int64_t day_start_ns(int64_t day) { return day * NS_PER_DAY; }
+static inline int64_t hour_start_ns(int64_t hour)
+{
+    return hour * NS_PER_HOUR;
+}
+static inline int64_t day_start_ns(int64_t day)
+{
+    return day * NS_PER_DAY;
+}

@@ -80,8 +80,7 @@ static bool is_too_deep(yyjson_val *first, size_t count)
     return false;
 }
 
-err_t json_parse(
-    struct arena *arena, struct text text, const struct json **out, struct error_info *info)
+err_t json_parse(struct arena *arena, struct text text, const struct json **out, struct error_info *info)
 {
     if (text.len == 0)
         return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL, "not JSON: there is no value");
@@ -90,21 +89,21 @@ err_t json_parse(
     yyjson_alc allocator = { parse_alloc, parse_realloc, parse_free, &memory };
     yyjson_read_err failure;
     /* Without the in-situ flag the library does not write to the text: the cast loses nothing. */
-    yyjson_doc *doc = yyjson_read_opts(
-        (char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_NUMBER_AS_RAW, &allocator, &failure);
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_NUMBER_AS_RAW, &allocator, &failure);
     if (doc == NULL) {
         arena_rewind(arena, mark);
         if (failure.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
             return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
-        return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL, "not JSON at byte %zu: %s",
-            failure.pos, reason_of(failure.code));
+        return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL, "not JSON at byte %zu: %s", failure.pos,
+                         reason_of(failure.code));
     }
     yyjson_val *root = yyjson_doc_get_root(doc);
     size_t count = yyjson_doc_get_val_count(doc);
     if (is_too_deep(root, count)) {
         arena_rewind(arena, mark);
         return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL,
-            "JSON is read down to %d levels of arrays and objects", JSON_DEPTH_MAX);
+                         "JSON is read down to %d levels of arrays and objects", JSON_DEPTH_MAX);
     }
     /* The values were allocated last, with room for more of them than there are. */
     char *values = memory.newest;
@@ -198,8 +197,8 @@ struct json_iterator json_iterate(const struct json *container)
     yyjson_val *value = value_of(container);
     bool is_container = unsafe_yyjson_is_ctn(value);
     return (struct json_iterator){ .next = is_container ? value + 1 : NULL,
-        .left = is_container ? unsafe_yyjson_get_len(value) : 0,
-        .object = unsafe_yyjson_is_obj(value) };
+                                   .left = is_container ? unsafe_yyjson_get_len(value) : 0,
+                                   .object = unsafe_yyjson_is_obj(value) };
 }
 
 bool json_next(struct json_iterator *iterator)
@@ -245,8 +244,7 @@ static int order_names(const void *a, const void *b)
     return left->len != 0 ? memcmp(left->ptr, right->ptr, left->len) : 0;
 }
 
-static bool has_duplicate_sorted(
-    struct arena *arena, const yyjson_val *object, size_t count, struct text *name)
+static bool has_duplicate_sorted(struct arena *arena, const yyjson_val *object, size_t count, struct text *name)
 {
     struct arena_mark mark = arena_mark(arena);
     struct text *names = arena_array(arena, count, sizeof *names);

@@ -25,8 +25,7 @@ struct json;
 /* Parses exactly one value (blanks around it allowed). Strict: UTF-8 checked, no comments, no trailing
  * commas, no NaN, at most JSON_DEPTH_MAX deep. On failure ERROR_INVALID_REQUEST_CONTENT with position
  * and reason in *info (may be NULL); ERROR_NO_MEMORY when the arena is exhausted. */
-MUST_CHECK err_t json_parse(struct arena *arena, struct text text, const struct json **out,
-                            struct error_info *info);
+MUST_CHECK err_t json_parse(struct arena *arena, struct text text, const struct json **out, struct error_info *info);
 
 enum json_type json_type(const struct json *value);
 /* The unescaped string; REQUIREs JSON_STRING. May contain any code point, NUL included. */
@@ -81,7 +80,7 @@ bool json_split_next(struct json_splitter *splitter, struct text *element);
 struct json_writer {
     struct buffer *out;
     unsigned depth;
-    uint64_t has_item; /* bit per level */
+    uint64_t has_item;  /* bit per level */
     uint64_t is_object; /* bit per level */
     bool after_name;
 };

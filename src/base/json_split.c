@@ -8,8 +8,7 @@ enum { SPLIT_START, SPLIT_FIRST, SPLIT_MORE, SPLIT_DONE };
 
 struct json_splitter json_split(struct text text)
 {
-    return (
-        struct json_splitter){ .rest = text_trim(text), .error = ERROR_OK, .state = SPLIT_START };
+    return (struct json_splitter){ .rest = text_trim(text), .error = ERROR_OK, .state = SPLIT_START };
 }
 
 static bool fail(struct json_splitter *s)
@@ -27,8 +26,8 @@ static void skip(struct json_splitter *s, size_t size)
 
 static void skip_blanks(struct json_splitter *s)
 {
-    while (s->rest.len > 0 && (*s->rest.ptr == ' ' || *s->rest.ptr == '\n' ||
-                                  *s->rest.ptr == '\r' || *s->rest.ptr == '\t'))
+    while (s->rest.len > 0 &&
+           (*s->rest.ptr == ' ' || *s->rest.ptr == '\n' || *s->rest.ptr == '\r' || *s->rest.ptr == '\t'))
         skip(s, 1);
 }
 
@@ -67,12 +66,7 @@ static size_t string_end(struct text text, size_t at)
 /* Bytes that matter between strings. */
 enum { PLAIN, QUOTE, OPEN_OBJECT, OPEN_ARRAY, CLOSE_OBJECT, CLOSE_ARRAY, COMMA };
 static const unsigned char byte_class[256] = {
-    ['"'] = QUOTE,
-    ['{'] = OPEN_OBJECT,
-    ['['] = OPEN_ARRAY,
-    ['}'] = CLOSE_OBJECT,
-    [']'] = CLOSE_ARRAY,
-    [','] = COMMA,
+    ['"'] = QUOTE, ['{'] = OPEN_OBJECT, ['['] = OPEN_ARRAY, ['}'] = CLOSE_OBJECT, [']'] = CLOSE_ARRAY, [','] = COMMA,
 };
 
 /* The length of the element at the start of text: up to the comma or bracket that ends it, which is not

@@ -141,9 +141,7 @@ void json_put_raw(struct json_writer *w, struct text json)
 
 static void escape_byte(struct buffer *out, unsigned char byte)
 {
-    static const char short_escapes[32] = {
-        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
-    };
+    static const char short_escapes[32] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
     static const char hex[] = "0123456789abcdef";
     char escape[6] = { '\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15] };
     size_t size = sizeof escape;

@@ -25,8 +25,7 @@
 /* The longest escape of one byte. */
 #define ESCAPE_SIZE_MAX 6
 
-static pthread_mutex_t lock =
-    PTHREAD_MUTEX_INITIALIZER; /* guards the fields of 'settings' but level */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the fields of 'settings' but level */
 static struct {
     _Atomic int level;
     bool json;
@@ -204,8 +203,8 @@ static void put_time(struct line *line, int64_t wall_ns)
     put_text_field(line, "time", (struct text){ text, len }, false);
 }
 
-static void build(struct line *line, int64_t wall_ns, enum log_level level, const char *group,
-    const char *event, const struct log_field *fields)
+static void build(struct line *line, int64_t wall_ns, enum log_level level, const char *group, const char *event,
+                  const struct log_field *fields)
 {
     static const char *const levels[] = { "error", "warning", "info", "debug" };
     REQUIREF((size_t)level < COUNT_OF(levels), "level=%d", (int)level);
@@ -244,8 +243,7 @@ static bool write_line(const struct line *line)
     return written == (ssize_t)line->len;
 }
 
-void log_event(
-    enum log_level level, const char *group, const char *event, const struct log_field *fields)
+void log_event(enum log_level level, const char *group, const char *event, const struct log_field *fields)
 {
     struct line line;
     int saved_errno = errno;

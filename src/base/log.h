@@ -30,7 +30,7 @@ struct log_field {
 struct log_options {
     enum log_level level; /* events above it are not written */
     bool json;
-    int fd;               /* 2 normally */
+    int fd;                    /* 2 normally */
     const struct clock *clock; /* of the time= field; NULL: the system's */
 };
 /* Call once at start, before other threads; may be called again on reload. Default: info, logfmt, fd 2. */
@@ -40,11 +40,11 @@ bool log_enabled(enum log_level level);
 void log_event(enum log_level level, const char *group, const char *event, const struct log_field *fields);
 uint64_t log_dropped_count(void);
 
-#define log_write(level, group, event, ...)                                                        \
-    do {                                                                                           \
-        if (log_enabled(level))                                                                    \
-            log_event(level, group, event,                                                         \
-                      (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { .kind = LOG_FIELD_END } }); \
+#define log_write(level, group, event, ...)                                                                            \
+    do {                                                                                                               \
+        if (log_enabled(level))                                                                                        \
+            log_event(level, group, event,                                                                             \
+                      (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .kind = LOG_FIELD_END } });              \
     } while (0)
 #define log_error(group, event, ...) log_write(LOG_ERROR, group, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_warning(group, event, ...) log_write(LOG_WARNING, group, event __VA_OPT__(, ) __VA_ARGS__)

@@ -90,8 +90,7 @@ static bool start_threads(struct workers *pool, size_t thread_count)
 
 err_t workers_start(size_t thread_count, const char *name, struct workers **out)
 {
-    REQUIREF(
-        thread_count >= 1 && thread_count <= WORKERS_THREADS_MAX, "thread_count=%zu", thread_count);
+    REQUIREF(thread_count >= 1 && thread_count <= WORKERS_THREADS_MAX, "thread_count=%zu", thread_count);
     struct workers *pool = memory_zalloc(1, sizeof *pool);
     if (pool == NULL)
         return ERROR_NO_MEMORY;
@@ -106,8 +105,7 @@ err_t workers_start(size_t thread_count, const char *name, struct workers **out)
     return ERROR_OK;
 }
 
-err_t workers_submit(
-    struct workers *workers, void (*run)(void *context, size_t thread_index), void *context)
+err_t workers_submit(struct workers *workers, void (*run)(void *context, size_t thread_index), void *context)
 {
     err_t error = ERROR_OK;
     REQUIRE(pthread_mutex_lock(&workers->lock) == 0);

@@ -32,8 +32,9 @@ static err_t open_local(struct admin *admin, struct error_info *info)
     };
     err_t error = store_open(&store, &admin->store, info);
     if (error == ERROR_STORE_IN_USE)
-        error_set(info, error, NULL, "%s is in use by a running server; stop it, or ask it with --url, --ca and "
-                                     "--token-file",
+        error_set(info, error, NULL,
+                  "%s is in use by a running server; stop it, or ask it with --url, --ca and "
+                  "--token-file",
                   store.folder);
     return error;
 }
@@ -48,8 +49,8 @@ int admin_open(const struct flags *flags, struct admin *out)
     memset(out, 0, sizeof *out);
     out->flags = flags;
     out->is_remote = flags_has(flags, "--url");
-    out->remote = (struct remote){ flags_value(flags, "--url"), flags_value(flags, "--ca"),
-                                   flags_value(flags, "--token-file") };
+    out->remote =
+        (struct remote){ flags_value(flags, "--url"), flags_value(flags, "--ca"), flags_value(flags, "--token-file") };
     flags_to_options(flags, &source);
     log_configure(&(struct log_options){ .level = LOG_WARNING, .fd = STDERR_FILENO });
     out->arena = arena_new(64 * 1024, 0);
@@ -111,8 +112,9 @@ static err_t add_page(struct admin *admin, struct text body, struct json_writer 
         return error;
     const struct json *value = json_member(page, TEXT("value"));
     if (value == NULL || json_type(value) != JSON_ARRAY)
-        return error_set(info, ERROR_INTERNAL, NULL, "the server's answer is not a list; use the same version here and "
-                                                     "there");
+        return error_set(info, ERROR_INTERNAL, NULL,
+                         "the server's answer is not a list; use the same version here and "
+                         "there");
     for (struct json_iterator i = json_iterate(value); json_next(&i);) {
         struct text element = json_minify(admin->arena, i.value);
         if (element.ptr == NULL)

@@ -20,7 +20,9 @@
         { "--url", "URL", "Work on a running server instead of a data directory.", 0, false },                         \
         { "--ca", "FILE", "With --url: the certificates to trust, as PEM. Default: the machine's.", 0, false },        \
         { "--token-file", "FILE", "With --url: a file with an operator's token; '-' is standard input.", 0, false },   \
-        { "--json", NULL, "Prints JSON.", 0, false }
+    {                                                                                                                  \
+        "--json", NULL, "Prints JSON.", 0, false                                                                       \
+    }
 
 struct admin {
     const struct flags *flags;

@@ -44,9 +44,9 @@ struct app_hooks {
 };
 
 struct app_options {
-    const struct options_source *source; /* borrowed until app_stop: SIGHUP reads it again */
-    const struct clock *clock;           /* NULL: the system's. Borrowed until app_stop */
-    const char *ready_file;              /* NULL: none */
+    const struct options_source *source;      /* borrowed until app_stop: SIGHUP reads it again */
+    const struct clock *clock;                /* NULL: the system's. Borrowed until app_stop */
+    const char *ready_file;                   /* NULL: none */
     const struct guid *operator_subscription; /* for a new store; NULL: a random one */
     /* The ready file is not written by app_run but when app_set_ready is called: for those who must first do
      * something over HTTPS. */

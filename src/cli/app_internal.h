@@ -12,9 +12,9 @@
 struct app {
     struct app_options options;
     const struct clock *clock;
-    struct arena *arena;         /* of 'config' */
-    struct config config;        /* as of the start */
-    struct arena *reload_arena;  /* of 'reloaded'; NULL before the first reload */
+    struct arena *arena;        /* of 'config' */
+    struct config config;       /* as of the start */
+    struct arena *reload_arena; /* of 'reloaded'; NULL before the first reload */
     struct config reloaded;
     struct store *store;
     char data_dir[PATH_MAX];
@@ -23,12 +23,12 @@ struct app {
     struct workers *workers;
     struct loop *loop;
     struct api *api;
-    struct tls_server *tls;      /* our reference, besides the server's */
+    struct tls_server *tls; /* our reference, besides the server's */
     struct server *server;
     char url[128];
     int exit_code;
     bool is_ready, is_stopping;
-    unsigned quiet_rounds;       /* see app_run.c */
+    unsigned quiet_rounds; /* see app_run.c */
     struct loop_task quiet_task;
 };
 

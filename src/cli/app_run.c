@@ -237,8 +237,8 @@ static err_t reload(struct app *app, struct error_info *info)
     if (error == ERROR_OK)
         error = setup_certificate_load(&fresh, app->data_dir, &certificate, info);
     if (error == ERROR_OK)
-        error = tls_server_new(buffer_text(&certificate.certificate_pem), buffer_text(&certificate.key_pem), &tls,
-                               info);
+        error =
+            tls_server_new(buffer_text(&certificate.certificate_pem), buffer_text(&certificate.key_pem), &tls, info);
     if (error != ERROR_OK) {
         setup_certificate_free(&certificate);
         arena_free(arena);

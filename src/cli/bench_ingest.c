@@ -51,10 +51,10 @@ struct bench {
     struct error_info *info;
     struct layout layout;
     struct lane *lanes;
-    struct arena *arena;     /* one answer */
-    uint8_t run[8];          /* first half of all ids of this run */
+    struct arena *arena; /* one answer */
+    uint8_t run[8];      /* first half of all ids of this run */
     int64_t first_hour;
-    uint64_t next_record;    /* the next that no lane has taken */
+    uint64_t next_record; /* the next that no lane has taken */
     size_t warm_count, busy_count;
     uint32_t *latencies_us;
     size_t latency_count, latency_capacity;

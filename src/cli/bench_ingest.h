@@ -21,9 +21,9 @@ struct bench_ingest_options {
 };
 
 struct bench_ingest_result {
-    uint64_t records;  /* acknowledged as accepted */
+    uint64_t records;           /* acknowledged as accepted */
     uint64_t requests, retries; /* retries: 429 and 503 */
-    uint64_t bytes;    /* of bodies */
+    uint64_t bytes;             /* of bodies */
     size_t record_size_bytes;
     double seconds, client_cpu_seconds;
     double p50_ms, p99_ms, max_ms; /* per request, waiting after 429 left out */

@@ -17,9 +17,8 @@ struct feature {
 const char *cpu_missing_feature(void)
 {
     static const struct feature needed[] = {
-        { bit_SSE3, "SSE3" },     { bit_SSSE3, "SSSE3" },   { bit_SSE4_1, "SSE4.1" },
-        { bit_SSE4_2, "SSE4.2" }, { bit_POPCNT, "POPCNT" }, { bit_CMPXCHG16B, "CMPXCHG16B" },
-        { bit_AES, "AES" },       { bit_PCLMUL, "PCLMUL" },
+        { bit_SSE3, "SSE3" },     { bit_SSSE3, "SSSE3" },           { bit_SSE4_1, "SSE4.1" }, { bit_SSE4_2, "SSE4.2" },
+        { bit_POPCNT, "POPCNT" }, { bit_CMPXCHG16B, "CMPXCHG16B" }, { bit_AES, "AES" },       { bit_PCLMUL, "PCLMUL" },
     };
     unsigned eax, ebx, ecx, edx;
     if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0)

@@ -322,13 +322,13 @@ static bool get_accounts(const struct json *root, struct demo_accounts *out)
 {
     struct text start;
     const struct json *empty = json_member(root, TEXT("empty"));
-    const struct json *operator = json_member(root, TEXT("operator"));
+    const struct json *operator= json_member(root, TEXT("operator"));
     if (!json_member_string(root, TEXT("start"), &start) || instant_parse(start, &out->start_ns) != ERROR_OK ||
         empty == NULL)
         return false;
     out->empty = json_type(empty) == JSON_TRUE;
     return json_member_string(operator, TEXT("subscriptionId"), &out->operator_subscription) &&
-           get_login(operator, &out->operator_login) && get_tenants(json_member(root, TEXT("tenants")), out) &&
+           get_login(operator, & out->operator_login) && get_tenants(json_member(root, TEXT("tenants")), out) &&
            get_producers(json_member(root, TEXT("producers")), out) &&
            json_member_string(json_member(root, TEXT("commerce")), TEXT("token"), &out->commerce_token);
 }

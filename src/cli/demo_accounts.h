@@ -26,7 +26,7 @@ struct demo_accounts {
     bool empty;
     struct text operator_subscription;
     struct demo_login operator_login;
-    struct demo_login tenants[DEMO_TENANTS_MAX];       /* parallel to demo_tenants() */
+    struct demo_login tenants[DEMO_TENANTS_MAX];        /* parallel to demo_tenants() */
     struct text producer_tokens[DEMO_SOURCE_COUNT + 1]; /* the last is that of "*" */
     struct text commerce_token;
 };

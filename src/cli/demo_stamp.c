@@ -190,16 +190,14 @@ static void put_instant(struct json_writer *json, const char *name, int64_t inst
     put_member(json, name, text);
 }
 
-
 static void put_resource(const struct tour *tour, struct json_writer *json, enum demo_source source,
                          const struct resource *resource)
 {
     char uri[256];
     /* Azure Stack's own providers differ in this spelling. */
     const char *groups = source == DEMO_STORAGE || source == DEMO_WEB ? "resourcegroups" : "resourceGroups";
-    int length = snprintf(uri, sizeof uri, "/subscriptions/%s/%s/%s/providers/%s/%s/%s",
-                          tour->subscription, groups, tour->group, demo_source_name(source),
-                          resource->type, resource->name);
+    int length = snprintf(uri, sizeof uri, "/subscriptions/%s/%s/%s/providers/%s/%s/%s", tour->subscription, groups,
+                          tour->group, demo_source_name(source), resource->type, resource->name);
     REQUIRE(length > 0 && length < (int)sizeof uri);
     put_member(json, "resourceUri", uri);
     put_member(json, "location", DEMO_LOCATION);
@@ -534,8 +532,8 @@ static bool workload_lives(struct tour *tour, size_t index)
         return false;
     size_t count;
     tour->workload = workload;
-    tour->subscription = workload->tenant < 0 ? tour->operator_subscription
-                                              : demo_tenants(&count)[workload->tenant].subscription;
+    tour->subscription =
+        workload->tenant < 0 ? tour->operator_subscription : demo_tenants(&count)[workload->tenant].subscription;
     tour->generation = 0;
     if (workload->period_hours != 0) {
         if (tour->hour % workload->period_hours >= workload->life_hours)
@@ -543,10 +541,9 @@ static bool workload_lives(struct tour *tour, size_t index)
         tour->generation = tour->hour / workload->period_hours;
     }
     tour->workload_key = mix(mix(tour->stamp->seed, index), (uint64_t)tour->generation);
-    int length = workload->period_hours == 0
-                     ? snprintf(tour->group, sizeof tour->group, "%s-rg", workload->name)
-                     : snprintf(tour->group, sizeof tour->group, "%s-%04lld-rg", workload->name,
-                                (long long)(tour->generation % 10000));
+    int length = workload->period_hours == 0 ? snprintf(tour->group, sizeof tour->group, "%s-rg", workload->name)
+                                             : snprintf(tour->group, sizeof tour->group, "%s-%04lld-rg", workload->name,
+                                                        (long long)(tour->generation % 10000));
     REQUIRE(length > 0 && length < (int)sizeof tour->group);
     return true;
 }

@@ -69,7 +69,7 @@ enum demo_kind { DEMO_REGULAR, DEMO_LATE, DEMO_RETRY, DEMO_CONFLICT, DEMO_REJECT
 struct demo_report {
     enum demo_source source;
     enum demo_kind kind;
-    int64_t due_ns; /* when the provider posts it */
+    int64_t due_ns;     /* when the provider posts it */
     struct text record; /* JSON; valid during the call */
 };
 

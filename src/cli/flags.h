@@ -14,11 +14,14 @@ struct flag {
     const char *name;  /* "--name"; NULL where it stands for an option */
     const char *value; /* what to call its value in the help: "FILE"; NULL: a switch */
     const char *help;
-    int option;        /* with name NULL: enum option, whose flag this is */
+    int option; /* with name NULL: enum option, whose flag this is */
     bool repeatable;
 };
 /* An entry that stands for an option of the configuration. */
-#define FLAG_OPTION(id, value_name) { NULL, value_name, NULL, id, false }
+#define FLAG_OPTION(id, value_name)                                                                                    \
+    {                                                                                                                  \
+        NULL, value_name, NULL, id, false                                                                              \
+    }
 
 struct command {
     const char *name;      /* "token create" */

@@ -26,8 +26,8 @@ struct import_reader_options {
 };
 
 struct import_item {
-    uint64_t position;      /* line of the file, or number of the record where there are no lines; 1-based */
-    struct text record;     /* JSON in the arena; ptr NULL: it could not be read, see info */
+    uint64_t position;  /* line of the file, or number of the record where there are no lines; 1-based */
+    struct text record; /* JSON in the arena; ptr NULL: it could not be read, see info */
     struct error_info info;
 };
 

@@ -37,8 +37,9 @@ int main(int argc, char **argv)
     int code = CLI_DONE;
     const char *missing = cpu_missing_feature();
     if (missing != NULL)
-        return cli_fail(CLI_CANNOT_RUN, "this processor lacks %s; use one with x86-64-v2, AES and PCLMUL "
-                                        "(in a virtual machine: pass the host's processor through)",
+        return cli_fail(CLI_CANNOT_RUN,
+                        "this processor lacks %s; use one with x86-64-v2, AES and PCLMUL "
+                        "(in a virtual machine: pass the host's processor through)",
                         missing);
     umask(077);
     raise_file_limit();

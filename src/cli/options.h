@@ -47,8 +47,8 @@ enum server_role { SERVER_ROLE_STAMP, SERVER_ROLE_COMMERCE, SERVER_ROLE_BOTH }; 
 
 /* Where values come from, kept so that SIGHUP can ask again. Zeroed: defaults only. Paths and texts are borrowed. */
 struct options_source {
-    const char *file_path;     /* NULL: no file */
-    char *const *environment;  /* environ; NULL: none */
+    const char *file_path;    /* NULL: no file */
+    char *const *environment; /* environ; NULL: none */
     size_t flag_options[OPTIONS_FLAGS_MAX];
     struct text flag_texts[OPTIONS_FLAGS_MAX];
     size_t flag_count;

@@ -12,8 +12,10 @@ static const struct flag serve_flags[] = {
     FLAG_OPTION(OPTION_STORE_DATA_DIR, "DIR"),
     FLAG_OPTION(OPTION_NET_LISTEN, "ADDR:PORT"),
     FLAG_OPTION(OPTION_SERVER_ROLE, "ROLE"),
-    { "--ready-file", "FILE", "Written once the server accepts connections: its URL, certificate, process id and "
-                              "version as JSON.", 0, false },
+    { "--ready-file", "FILE",
+      "Written once the server accepts connections: its URL, certificate, process id and "
+      "version as JSON.",
+      0, false },
 };
 
 static const struct command serve_command = {

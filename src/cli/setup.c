@@ -130,8 +130,8 @@ err_t setup_certificate(const struct config *config, const char *data_dir, struc
     struct setup_certificate fresh = { 0 };
     host_name(host);
     /* Clients check it against the real time, also where the stamp's time is simulated. */
-    error = tls_make_certificate(text_of(host), clock_wall_ns(clock_system()), CERTIFICATE_DAYS,
-                                 &fresh.certificate_pem, &fresh.key_pem, info);
+    error = tls_make_certificate(text_of(host), clock_wall_ns(clock_system()), CERTIFICATE_DAYS, &fresh.certificate_pem,
+                                 &fresh.key_pem, info);
     if (error == ERROR_OK)
         error = store_certificate(data_dir, &fresh, info);
     setup_certificate_free(&fresh);

@@ -116,9 +116,9 @@ static err_t create_remote(struct admin *admin, const struct identity *identity,
     struct buffer body = { 0 };
     struct remote_answer response;
     write_request(identity, &body);
-    err_t error = body.failed ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
-                              : remote_call(&admin->remote, HTTP_POST, TEXT("/v1/tokens"), buffer_text(&body),
-                                            &response, info);
+    err_t error = body.failed
+                      ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
+                      : remote_call(&admin->remote, HTTP_POST, TEXT("/v1/tokens"), buffer_text(&body), &response, info);
     buffer_free(&body);
     if (error != ERROR_OK)
         return error;
@@ -300,9 +300,9 @@ static err_t revoke_remote(struct admin *admin, const char *id, struct error_inf
     struct remote_answer answer;
     buffer_append_literal(&target, "/v1/tokens/");
     percent_encode(&target, text_of(id));
-    err_t error = target.failed ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
-                                : remote_call(&admin->remote, HTTP_DELETE, buffer_text(&target), TEXT_NONE, &answer,
-                                              info);
+    err_t error = target.failed
+                      ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
+                      : remote_call(&admin->remote, HTTP_DELETE, buffer_text(&target), TEXT_NONE, &answer, info);
     buffer_free(&target);
     if (error != ERROR_OK)
         return error;
@@ -343,7 +343,6 @@ int command_token(int argc, char **argv)
         { "revoke", "Revokes a token.", run_revoke },
     };
     int code = CLI_DONE;
-    const struct cli_command *command =
-        cli_choose("stampmeter token", commands, COUNT_OF(commands), argc, argv, &code);
+    const struct cli_command *command = cli_choose("stampmeter token", commands, COUNT_OF(commands), argc, argv, &code);
     return command != NULL ? command->run(argc - 1, argv + 1) : code;
 }

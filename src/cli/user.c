@@ -16,8 +16,10 @@
 static const struct flag add_flags[] = {
     { "--role", "ROLE", "operator or tenant. Required.", 0, false },
     { "--subscription", "ID", "A tenant's subscription.", 0, false },
-    { "--password-file", "FILE", "The password, in the first line; '-' is standard input. Default: one is made and "
-                                 "printed.", 0, false },
+    { "--password-file", "FILE",
+      "The password, in the first line; '-' is standard input. Default: one is made and "
+      "printed.",
+      0, false },
     { "--replace", NULL, "Gives a user that exists a new role and password, enabled and signed out.", 0, false },
     ADMIN_FLAGS,
 };
@@ -119,9 +121,9 @@ static err_t add_remote(struct admin *admin, const struct user *user, struct tex
         json_put_bool(&json, true);
     }
     json_end_object(&json);
-    err_t error = body.failed ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
-                              : remote_call(&admin->remote, HTTP_POST, TEXT("/v1/users"), buffer_text(&body), &answer,
-                                            info);
+    err_t error = body.failed
+                      ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
+                      : remote_call(&admin->remote, HTTP_POST, TEXT("/v1/users"), buffer_text(&body), &answer, info);
     if (body.data != NULL)
         secret_wipe(body.data, body.capacity);
     buffer_free(&body);
@@ -280,9 +282,9 @@ static err_t disable_remote(struct admin *admin, const char *name, struct error_
     buffer_append_literal(&target, "/v1/users/");
     percent_encode(&target, text_of(name));
     buffer_append_literal(&target, "/disable");
-    err_t error = target.failed ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
-                                : remote_call(&admin->remote, HTTP_POST, buffer_text(&target), TEXT("{}"), &answer,
-                                              info);
+    err_t error = target.failed
+                      ? error_set(info, ERROR_NO_MEMORY, NULL, NULL)
+                      : remote_call(&admin->remote, HTTP_POST, buffer_text(&target), TEXT("{}"), &answer, info);
     buffer_free(&target);
     if (error != ERROR_OK)
         return error;

@@ -21,11 +21,11 @@ MUST_CHECK bool role_parse(struct text text, enum role *role);
 
 struct identity {
     enum role role;
-    struct text name;       /* token's or user's name, for logs and the journal's producer; in the arena */
+    struct text name;         /* token's or user's name, for logs and the journal's producer; in the arena */
     struct guid subscription; /* tenants: their own; zeros otherwise */
-    struct text sources[8]; /* producers: what they may post for; "*": anything */
+    struct text sources[8];   /* producers: what they may post for; "*": anything */
     size_t source_count;
-    int64_t expires_ns;     /* INT64_MAX: never */
+    int64_t expires_ns; /* INT64_MAX: never */
     bool is_session;
 };
 
@@ -45,7 +45,7 @@ MUST_CHECK err_t token_authenticate(struct kv_txn *txn, struct arena *arena, int
                                     struct identity *out);
 
 struct token_create {
-    struct store_job job; /* first member */
+    struct store_job job;     /* first member */
     struct identity identity; /* role, name, subscription, sources, expires_ns, is_session */
     int64_t now_ns;
     char token[TOKEN_TEXT_SIZE]; /* out: shown once, never stored */
@@ -58,9 +58,9 @@ void token_create_init(struct token_create *create, const struct identity *ident
 
 struct token_revoke {
     struct store_job job;
-    char id[17];  /* by short id, or ... */
+    char id[17];       /* by short id, or ... */
     struct text token; /* ... by the token itself (sign-out); ptr NULL: by id */
-    bool missing; /* out */
+    bool missing;      /* out */
 };
 void token_revoke_init(struct token_revoke *revoke, struct text id, struct text token);
 
@@ -97,15 +97,15 @@ MUST_CHECK err_t user_verify(struct store *store, struct arena *arena, struct te
 struct user_put {
     struct store_job job;
     struct user user;
-    bool replace;          /* false: keep an existing user and set 'exists' */
-    bool exists;           /* out */
+    bool replace; /* false: keep an existing user and set 'exists' */
+    bool exists;  /* out */
     uint8_t salt[16], hash[32];
     uint32_t iterations;
 };
 /* Replacing a user keeps its time of creation and ends its sessions. Derives the password hash: slow.
  * ERROR_INVALID_PROPERTY when name or password do not fit. */
-MUST_CHECK err_t user_put_init(struct user_put *put, const struct user *user, struct text password,
-                               uint32_t iterations, struct error_info *info);
+MUST_CHECK err_t user_put_init(struct user_put *put, const struct user *user, struct text password, uint32_t iterations,
+                               struct error_info *info);
 /* Ends the user's sessions, too. */
 struct user_disable {
     struct store_job job;

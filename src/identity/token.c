@@ -15,7 +15,7 @@
 #define TOKEN_RANDOM_SIZE 32
 #define TOKEN_TEXT_LEN (sizeof TOKEN_PREFIX - 1 + BASE64URL_LEN(TOKEN_RANDOM_SIZE))
 #define TOKEN_ID_LEN 16
-#define PURGE_SCAN_MAX 64  /* tokens looked at per sign-in */
+#define PURGE_SCAN_MAX 64 /* tokens looked at per sign-in */
 #define DELETE_BATCH_MAX 64
 
 _Static_assert(TOKEN_TEXT_LEN < TOKEN_TEXT_SIZE, "a token fits");

@@ -167,8 +167,8 @@ static uint8_t *put_text(uint8_t *out, struct text text, bool is_string)
 
 size_t instance_encode(const struct instance *instance, uint8_t *out)
 {
-    REQUIREF(instance->resource_uri.len + instance->location.len + instance->tags.len +
-                     instance->additional_info.len <= INSTANCE_SIZE_MAX - 64,
+    REQUIREF(instance->resource_uri.len + instance->location.len + instance->tags.len + instance->additional_info.len <=
+                 INSTANCE_SIZE_MAX - 64,
              "resource_uri=%zu tags=%zu", instance->resource_uri.len, instance->tags.len);
     uint8_t *p = out;
     p += varint_put(p, instance->source);
@@ -204,8 +204,7 @@ err_t instance_decode(struct text encoded, struct instance *out)
     bool unused;
     if (!varint_get(&cursor, end, &source) || !varint_get(&cursor, end, &resource) || source > UINT32_MAX ||
         resource > UINT32_MAX || !get_text(&cursor, end, &out->resource_uri, &unused) ||
-        !get_text(&cursor, end, &out->location, &unused) ||
-        !get_text(&cursor, end, &out->tags, &out->tags_is_string) ||
+        !get_text(&cursor, end, &out->location, &unused) || !get_text(&cursor, end, &out->tags, &out->tags_is_string) ||
         !get_text(&cursor, end, &out->additional_info, &out->additional_info_is_string) || cursor != end)
         return ERROR_STORE_CORRUPT;
     out->source = (uint32_t)source;

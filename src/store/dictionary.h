@@ -16,8 +16,8 @@ enum dictionary_kind {
     DICTIONARY_SUBSCRIPTION = 1, /* identity and text: 16 bytes of the GUID */
     DICTIONARY_METER,            /* identity: folded id; text: as first written */
     DICTIONARY_SOURCE,
-    DICTIONARY_RESOURCE,         /* identity: resource URI in lower case; text: as first written */
-    DICTIONARY_INSTANCE,         /* encoded struct instance */
+    DICTIONARY_RESOURCE, /* identity: resource URI in lower case; text: as first written */
+    DICTIONARY_INSTANCE, /* encoded struct instance */
     DICTIONARY_PRODUCER,
     DICTIONARY_KIND_COUNT
 };
@@ -44,8 +44,8 @@ MUST_CHECK err_t dictionary_count(struct kv_txn *txn, enum dictionary_kind kind,
 
 /* What usage rows carry as instanceData, and what summaries group by. */
 struct instance {
-    uint32_t source;         /* DICTIONARY_SOURCE */
-    uint32_t resource;       /* DICTIONARY_RESOURCE */
+    uint32_t source;          /* DICTIONARY_SOURCE */
+    uint32_t resource;        /* DICTIONARY_RESOURCE */
     struct text resource_uri; /* exactly as posted */
     struct text location;
     /* Posted as an object: its compact JSON; as a string: the string; ptr NULL: absent. */

@@ -176,8 +176,8 @@ err_t kv_open(const struct kv_options *options, struct kv **out, struct error_in
         code = open_tables(kv, options->read_only);
     if (code != 0) {
         err_t error = error_from_lmdb(code);
-        error_set(info, error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error, NULL,
-                  "cannot open the store in %s: %s", options->folder, mdb_strerror(code));
+        error_set(info, error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error, NULL, "cannot open the store in %s: %s",
+                  options->folder, mdb_strerror(code));
         kv_close(kv);
         return info != NULL ? info->code : error;
     }

@@ -18,17 +18,17 @@
 #define KV_READERS_MAX 64
 
 enum kv_table {
-    KV_META,          /* name -> value: schema, store key, sequence state */
-    KV_JOURNAL,       /* sequence -> encoded segment of one commit */
-    KV_DEDUPE,        /* plain engine: identity -> content hash, sequence */
-    KV_HOURLY,        /* plain engine: row key -> sum */
-    KV_DAILY,         /* plain engine: row key -> sum */
-    KV_DICTIONARY,    /* kind, hash -> id */
+    KV_META,            /* name -> value: schema, store key, sequence state */
+    KV_JOURNAL,         /* sequence -> encoded segment of one commit */
+    KV_DEDUPE,          /* plain engine: identity -> content hash, sequence */
+    KV_HOURLY,          /* plain engine: row key -> sum */
+    KV_DAILY,           /* plain engine: row key -> sum */
+    KV_DICTIONARY,      /* kind, hash -> id */
     KV_DICTIONARY_TEXT, /* kind, id -> text */
-    KV_SUBSCRIPTIONS, /* subscription id -> JSON */
-    KV_TOKENS,        /* token hash -> JSON */
-    KV_USERS,         /* user name -> JSON */
-    KV_SETTINGS,      /* name -> JSON, for what commands and the demo remember */
+    KV_SUBSCRIPTIONS,   /* subscription id -> JSON */
+    KV_TOKENS,          /* token hash -> JSON */
+    KV_USERS,           /* user name -> JSON */
+    KV_SETTINGS,        /* name -> JSON, for what commands and the demo remember */
     KV_TABLE_COUNT
 };
 
@@ -37,8 +37,8 @@ struct kv_txn;
 struct kv_cursor;
 
 struct kv_options {
-    const char *folder;     /* exists; holds data.mdb and lock.mdb */
-    size_t map_size_bytes;  /* address space, not disk; the file grows as it is used */
+    const char *folder;    /* exists; holds data.mdb and lock.mdb */
+    size_t map_size_bytes; /* address space, not disk; the file grows as it is used */
     bool read_only;
 };
 
@@ -68,8 +68,7 @@ MUST_CHECK err_t kv_delete(struct kv_txn *txn, enum kv_table table, struct text 
 MUST_CHECK err_t kv_cursor_open(struct kv_txn *txn, enum kv_table table, struct kv_cursor **out);
 void kv_cursor_close(struct kv_cursor *cursor);
 /* First entry with key >= 'key'; ERROR_NOT_FOUND at the end. */
-MUST_CHECK err_t kv_cursor_seek(struct kv_cursor *cursor, struct text key, struct text *found_key,
-                                struct text *value);
+MUST_CHECK err_t kv_cursor_seek(struct kv_cursor *cursor, struct text key, struct text *found_key, struct text *value);
 MUST_CHECK err_t kv_cursor_next(struct kv_cursor *cursor, struct text *key, struct text *value);
 /* The entry before the current one, or the last entry when the cursor is fresh or at the end. */
 MUST_CHECK err_t kv_cursor_previous(struct kv_cursor *cursor, struct text *key, struct text *value);

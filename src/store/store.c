@@ -107,7 +107,8 @@ static err_t lock_folder(struct store *store, bool create, struct error_info *in
     snprintf(path, sizeof path, "%s/lock", store->folder);
     err_t error = file_lock(path, &store->lock_fd, info);
     if (error == ERROR_STORE_IN_USE)
-        error_set(info, error, NULL, "the data directory %s is in use by another process; stop it or use another directory",
+        error_set(info, error, NULL,
+                  "the data directory %s is in use by another process; stop it or use another directory",
                   store->folder);
     return error;
 }
@@ -226,7 +227,8 @@ static void wake_waiting(struct store_job *job)
 
 err_t store_run(struct store *store, struct store_job *job)
 {
-    struct waiting_job waiting = { .job = { .run = run_wanted, .done = wake_waiting, .weight = job->weight }, .wanted = job };
+    struct waiting_job waiting = { .job = { .run = run_wanted, .done = wake_waiting, .weight = job->weight },
+                                   .wanted = job };
     pthread_mutex_init(&waiting.mutex, NULL);
     pthread_cond_init(&waiting.finished, NULL);
     job->error = store_submit(store, &waiting.job);

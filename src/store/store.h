@@ -28,11 +28,11 @@ struct store;
 
 struct store_options {
     const char *folder;
-    bool create;                     /* make folder and store if absent; else ERROR_NOT_FOUND */
-    const struct clock *clock;       /* outlives the store */
-    const struct rows_engine *rows;  /* NULL: the default engine */
-    size_t map_size_bytes;           /* 0: the default */
-    size_t queue_weight_max;         /* 0: the default; above it jobs are refused */
+    bool create;                    /* make folder and store if absent; else ERROR_NOT_FOUND */
+    const struct clock *clock;      /* outlives the store */
+    const struct rows_engine *rows; /* NULL: the default engine */
+    size_t map_size_bytes;          /* 0: the default */
+    size_t queue_weight_max;        /* 0: the default; above it jobs are refused */
 };
 
 /* Locks the folder, checks the schema, starts the writer. Errors with one line for a person: ERROR_STORE_IN_USE,
@@ -75,9 +75,9 @@ MUST_CHECK err_t store_read_begin(struct store *store, struct kv_txn **txn);
 void store_read_end(struct kv_txn *txn);
 
 struct store_state {
-    uint64_t last_sequence;       /* 0: no record yet */
-    int64_t last_reported_ns;     /* of the last commit that held records; INT64_MIN: none */
-    int64_t first_live_hour;      /* -1: none */
+    uint64_t last_sequence;   /* 0: no record yet */
+    int64_t last_reported_ns; /* of the last commit that held records; INT64_MIN: none */
+    int64_t first_live_hour;  /* -1: none */
 };
 MUST_CHECK err_t store_read_state(struct kv_txn *txn, struct store_state *state);
 

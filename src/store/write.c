@@ -98,14 +98,19 @@ static err_t add_sum(struct pending *pending, const struct row_key *key, const s
 
 static struct row_key hourly_key(const struct journal_record *record, uint32_t resource, uint32_t hour)
 {
-    return (struct row_key){ (uint32_t)instant_hour(record->reported_ns), record->subscription, hour,
-                             record->meter, resource, record->instance };
+    return (struct row_key){ (uint32_t)instant_hour(record->reported_ns),
+                             record->subscription,
+                             hour,
+                             record->meter,
+                             resource,
+                             record->instance };
 }
 
 static struct row_key daily_key(const struct journal_record *record, uint32_t resource, uint32_t day)
 {
-    return (struct row_key){ (uint32_t)instant_day(record->reported_ns), record->subscription, day,
-                             record->meter, resource, record->instance };
+    return (struct row_key){
+        (uint32_t)instant_day(record->reported_ns), record->subscription, day, record->meter, resource, record->instance
+    };
 }
 
 /* Calls visit once per usage day with the day's part of the record; stops at the first error. */

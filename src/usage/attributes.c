@@ -66,10 +66,9 @@ struct text attribute_text(const struct attribute_cache *cache, uint32_t number)
 bool attribute_cache_init(struct attribute_cache *cache, const struct text *tag_names, size_t tag_count)
 {
     REQUIRE(tag_count <= ATTRIBUTES_TAGS_MAX);
-    *cache = (struct attribute_cache){ .arena = arena_new(65536, 0),
-                                       .scratch = arena_new(16384, 0),
-                                       .tag_names = tag_names,
-                                       .tag_count = tag_count };
+    *cache = (struct attribute_cache){
+        .arena = arena_new(65536, 0), .scratch = arena_new(16384, 0), .tag_names = tag_names, .tag_count = tag_count
+    };
     return cache->arena != NULL && cache->scratch != NULL;
 }
 
@@ -132,8 +131,8 @@ static err_t read_tags(struct attribute_cache *cache, struct text tags, struct a
         for (struct json_iterator i = json_iterate(object); json_next(&i);)
             for (size_t t = 0; t < cache->tag_count; t++)
                 if (text_equal_nocase(i.name, cache->tag_names[t]) && json_type(i.value) != JSON_NULL)
-                    values[t] = json_type(i.value) == JSON_STRING ? json_string(i.value)
-                                                                  : json_minify(cache->scratch, i.value);
+                    values[t] =
+                        json_type(i.value) == JSON_STRING ? json_string(i.value) : json_minify(cache->scratch, i.value);
     }
     /* Texts that were not JSON (such as "") simply have no tags. */
     bool complete = true;

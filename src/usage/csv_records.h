@@ -16,10 +16,10 @@
 #define CSV_ROW_SIZE_BYTES_MAX ((size_t)160 * 1024)
 
 enum csv_extent {
-    CSV_ROW,      /* *row is the next row, its line end included, and was cut from *rest */
-    CSV_MORE,     /* no whole row: more bytes are needed */
-    CSV_END,      /* nothing is left */
-    CSV_TOO_LONG  /* no row ends within CSV_ROW_SIZE_BYTES_MAX; the first line was cut from *rest, to go on behind it */
+    CSV_ROW,     /* *row is the next row, its line end included, and was cut from *rest */
+    CSV_MORE,    /* no whole row: more bytes are needed */
+    CSV_END,     /* nothing is left */
+    CSV_TOO_LONG /* no row ends within CSV_ROW_SIZE_BYTES_MAX; the first line was cut from *rest, to go on behind it */
 };
 /* Cuts the next row off *rest; newlines in quotes do not end a row. is_last: nothing follows *rest. */
 enum csv_extent csv_cut_row(struct text *rest, bool is_last, struct text *row);

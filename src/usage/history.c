@@ -373,7 +373,7 @@ static void print_reported(const struct history_answer *answer, const struct row
 }
 
 static err_t put_record(const struct history_answer *answer, struct arena *arena, const struct row *row, const char *id,
-                          struct buffer *out)
+                        struct buffer *out)
 {
     struct json_writer json = json_writer(out);
     char reported[INSTANT_TEXT_SIZE];

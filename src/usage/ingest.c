@@ -239,7 +239,8 @@ static err_t intern_instance(struct store_write *write, struct ingest_batch *bat
     };
     err_t error = write_intern(write, DICTIONARY_SOURCE, record->source, record->source, &instance.source);
     if (error == ERROR_OK)
-        error = write_intern(write, DICTIONARY_RESOURCE, record->resource_key, record->resource_uri, &instance.resource);
+        error =
+            write_intern(write, DICTIONARY_RESOURCE, record->resource_key, record->resource_uri, &instance.resource);
     if (error != ERROR_OK)
         return error;
     struct text encoded = { (const char *)batch->instance_bytes, instance_encode(&instance, batch->instance_bytes) };
@@ -252,7 +253,8 @@ static err_t intern_names(struct store_write *write, struct ingest_batch *batch,
                           struct journal_record *entry, uint32_t *resource)
 {
     struct text guid = { (const char *)record->subscription.bytes, sizeof record->subscription.bytes };
-    err_t error = write_intern(write, DICTIONARY_PRODUCER, batch->producer.name, batch->producer.name, &entry->producer);
+    err_t error =
+        write_intern(write, DICTIONARY_PRODUCER, batch->producer.name, batch->producer.name, &entry->producer);
     if (error == ERROR_OK)
         error = write_intern(write, DICTIONARY_SUBSCRIPTION, guid, guid, &entry->subscription);
     if (error == ERROR_OK)

@@ -33,10 +33,10 @@ struct ingest_producer {
 struct ingest_result {
     struct usage_record record;
     enum verdict verdict;
-    enum verdict parsed_verdict;  /* as left by parsing: PENDING or REJECTED; a run may be repeated */
+    enum verdict parsed_verdict; /* as left by parsing: PENDING or REJECTED; a run may be repeated */
     err_t code;
-    struct text target, message;  /* arena or static */
-    uint64_t sequence;            /* accepted: its own; duplicate and conflict: the original's */
+    struct text target, message; /* arena or static */
+    uint64_t sequence;           /* accepted: its own; duplicate and conflict: the original's */
 };
 
 struct ingest_counts {
@@ -64,7 +64,8 @@ MUST_CHECK struct ingest_batch *ingest_new(struct arena *arena, const struct ing
 MUST_CHECK err_t ingest_parse(struct ingest_batch *batch, enum ingest_format format, struct text body,
                               struct error_info *info);
 /* Adds one parsed value or text; for importers that make records themselves. */
-MUST_CHECK err_t ingest_add(struct ingest_batch *batch, struct text record_json, const struct record_envelope *envelope);
+MUST_CHECK err_t ingest_add(struct ingest_batch *batch, struct text record_json,
+                            const struct record_envelope *envelope);
 /* Adds a record that could not even be read; it takes its place in the count and the answer. */
 MUST_CHECK err_t ingest_add_rejected(struct ingest_batch *batch, const struct error_info *info);
 

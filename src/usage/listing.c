@@ -148,7 +148,9 @@ static err_t fill(struct merge *m, const struct listing_position *position)
 {
     uint32_t bucket = m->first_bucket;
     while (bucket < m->end_bucket) {
-        struct row_key from = { bucket, position->subscription, position->period, position->meter, position->resource, 0 };
+        struct row_key from = {
+            bucket, position->subscription, position->period, position->meter, position->resource, 0
+        };
         if (position->subscription != 0)
             from.resource++;
         if (from.subscription < m->only_subscription)
@@ -205,7 +207,8 @@ static err_t take_row(struct merge *m, struct listing_row *row, struct row_key *
         row->records += top->sum.records;
         if (top->key.bucket >= last->bucket)
             *last = top->key;
-        *position = (struct listing_position){ top->key.subscription, top->key.period, top->key.meter, top->key.resource };
+        *position =
+            (struct listing_position){ top->key.subscription, top->key.period, top->key.meter, top->key.resource };
         err_t error = step(m);
         if (error != ERROR_OK)
             return error;
@@ -274,7 +277,8 @@ err_t listing_page(struct store *store, struct kv_txn *txn, struct arena *arena,
     *more = false;
     if (query->one_subscription) {
         struct text guid = { (const char *)query->subscription.bytes, sizeof query->subscription.bytes };
-        err_t error = dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid, &m.only_subscription);
+        err_t error =
+            dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid, &m.only_subscription);
         if (error != ERROR_OK)
             return error == ERROR_NOT_FOUND ? ERROR_OK : error;
     }

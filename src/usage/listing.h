@@ -21,7 +21,7 @@
 
 struct listing_query {
     bool daily;
-    bool details;            /* false: summed over resources */
+    bool details;             /* false: summed over resources */
     int64_t start_ns, end_ns; /* reported; on the boundary of the granularity */
     bool one_subscription;
     struct guid subscription;
@@ -37,12 +37,12 @@ struct listing_position {
 
 struct listing_row {
     struct guid subscription;
-    struct text meter_id;        /* as first written */
-    int64_t start_ns, end_ns;    /* of the usage hour or day */
+    struct text meter_id;     /* as first written */
+    int64_t start_ns, end_ns; /* of the usage hour or day */
     struct decimal_sum quantity;
     uint64_t records;
-    bool has_instance;           /* details only */
-    struct instance instance;    /* of the record reported last; texts live as long as the transaction */
+    bool has_instance;        /* details only */
+    struct instance instance; /* of the record reported last; texts live as long as the transaction */
 };
 
 /* Calls emit for each row of the page; stops at its first error. *more tells whether another page follows,

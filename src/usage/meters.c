@@ -21,7 +21,8 @@ static int compare_keys(const void *a, const void *b)
     return text_compare((*left)->key, (*right)->key);
 }
 
-static err_t find_columns(const struct text *header, size_t count, size_t columns[COLUMN_COUNT], struct error_info *info)
+static err_t find_columns(const struct text *header, size_t count, size_t columns[COLUMN_COUNT],
+                          struct error_info *info)
 {
     for (int c = 0; c < COLUMN_COUNT; c++) {
         size_t i = 0;
@@ -54,9 +55,9 @@ static err_t read_rows(struct arena *arena, struct csv_reader *reader, struct te
                 return error_set(info, ERROR_INVALID_CONFIG, NULL, "line %zu of the meter catalogue is too short",
                                  reader->line);
         struct meter *meter = &meters->rows[meters->count++];
-        *meter = (struct meter){ fields[columns[COLUMN_ID]],       meter_fold(arena, fields[columns[COLUMN_ID]]),
-                                 fields[columns[COLUMN_NAME]],     fields[columns[COLUMN_CATEGORY]],
-                                 fields[columns[COLUMN_UNIT]],     fields[columns[COLUMN_PROVIDER]] };
+        *meter = (struct meter){ fields[columns[COLUMN_ID]],   meter_fold(arena, fields[columns[COLUMN_ID]]),
+                                 fields[columns[COLUMN_NAME]], fields[columns[COLUMN_CATEGORY]],
+                                 fields[columns[COLUMN_UNIT]], fields[columns[COLUMN_PROVIDER]] };
         if (meter->key.ptr == NULL)
             return ERROR_NO_MEMORY;
     }

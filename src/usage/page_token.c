@@ -12,7 +12,8 @@
 
 _Static_assert(BASE64URL_LEN(TOKEN_SIZE) < PAGE_TOKEN_TEXT_SIZE, "the token's text fits");
 
-static void sign(const uint8_t *hash_key, const struct hash128 *scope, const uint8_t *token, uint8_t out[SIGNATURE_SIZE])
+static void sign(const uint8_t *hash_key, const struct hash128 *scope, const uint8_t *token,
+                 uint8_t out[SIGNATURE_SIZE])
 {
     struct siphash state;
     siphash_init(&state, hash_key);

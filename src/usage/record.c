@@ -52,7 +52,8 @@ struct reading {
 
 static err_t invalid(struct reading *r, enum member member, const char *what)
 {
-    return error_set(r->info, ERROR_INVALID_PROPERTY, member_names[member].ptr, "%s %s", member_names[member].ptr, what);
+    return error_set(r->info, ERROR_INVALID_PROPERTY, member_names[member].ptr, "%s %s", member_names[member].ptr,
+                     what);
 }
 
 static err_t collect_members(struct reading *r, const struct json *value)
@@ -120,8 +121,8 @@ static err_t read_text(struct reading *r, enum member member, size_t size_max, b
 static err_t read_name(struct reading *r, enum member member, size_t size_max, struct text given, struct text *out)
 {
     struct text text = given;
-    err_t error = given.ptr != NULL ? check_text(r, member, size_max, true, given)
-                                    : read_text(r, member, size_max, true, &text);
+    err_t error =
+        given.ptr != NULL ? check_text(r, member, size_max, true, given) : read_text(r, member, size_max, true, &text);
     if (error == ERROR_OK)
         *out = text;
     return error;
@@ -233,7 +234,8 @@ static err_t read_members(struct reading *r, const struct record_envelope *envel
     if (error == ERROR_OK)
         error = read_attributes(r, MEMBER_TAGS, &record->tags, &record->tags_is_string);
     if (error == ERROR_OK)
-        error = read_attributes(r, MEMBER_ADDITIONAL_INFO, &record->additional_info, &record->additional_info_is_string);
+        error =
+            read_attributes(r, MEMBER_ADDITIONAL_INFO, &record->additional_info, &record->additional_info_is_string);
     if (error == ERROR_OK && limits->history)
         error = read_instant(r, MEMBER_REPORTED_TIME, &record->reported_ns);
     return error == ERROR_OK ? check_times(r, limits) : error;
@@ -385,8 +387,8 @@ const struct write_share *record_split(struct arena *arena, int64_t start_ns, in
         share->quantity = rest;
         if (hour < last) {
             int64_t from_ns = hour == first ? start_ns : hour_start_ns(hour);
-            share->quantity = decimal_share(quantity, (uint64_t)(hour_start_ns(hour + 1) - from_ns),
-                                            (uint64_t)(end_ns - start_ns));
+            share->quantity =
+                decimal_share(quantity, (uint64_t)(hour_start_ns(hour + 1) - from_ns), (uint64_t)(end_ns - start_ns));
             REQUIRE(decimal_subtract(&rest, &share->quantity, &rest));
         }
     }

@@ -45,8 +45,8 @@ struct record_envelope {
 struct usage_record {
     struct text id, source;
     struct guid subscription;
-    struct text meter_id;  /* as written */
-    struct text meter_key; /* folded: lower case, GUIDs without dashes */
+    struct text meter_id;                   /* as written */
+    struct text meter_key;                  /* folded: lower case, GUIDs without dashes */
     struct text resource_uri, resource_key; /* as written; in lower case */
     struct text location;
     struct text tags, additional_info; /* see struct instance */
@@ -64,12 +64,12 @@ struct usage_record {
 /* Reads and checks one record. Texts live in the arena or in 'text'. On rejection *info holds code, target
  * (the member) and a message; record->id is filled when the record has one, for the answer. */
 MUST_CHECK err_t record_parse(struct arena *arena, struct text text, const struct record_envelope *envelope,
-                              const struct record_limits *limits, const uint8_t *hash_key,
-                              struct usage_record *record, struct error_info *info);
+                              const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
+                              struct error_info *info);
 /* The same for a value that is parsed already. */
 MUST_CHECK err_t record_read(struct arena *arena, const struct json *value, const struct record_envelope *envelope,
-                             const struct record_limits *limits, const uint8_t *hash_key,
-                             struct usage_record *record, struct error_info *info);
+                             const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
+                             struct error_info *info);
 
 /* Keyed hash of (source, id). */
 struct hash128 record_identity(const uint8_t *hash_key, struct text source, struct text id);

@@ -142,8 +142,9 @@ err_t subscription_get(struct store *store, struct kv_txn *txn, struct arena *ar
     if (error != ERROR_NOT_FOUND)
         return error;
     error = dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid_bytes(id), &seen);
-    *out = (struct subscription){ .id = *id, .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""),
-                                  .state = SUBSCRIPTION_UNKNOWN };
+    *out = (struct subscription){
+        .id = *id, .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""), .state = SUBSCRIPTION_UNKNOWN
+    };
     return error;
 }
 
@@ -205,8 +206,9 @@ static err_t list_only_seen(struct kv_txn *txn, struct list *list)
         struct subscription *item = list_add(list);
         if (item == NULL)
             return ERROR_NO_MEMORY;
-        *item = (struct subscription){ .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""),
-                                       .state = SUBSCRIPTION_UNKNOWN };
+        *item = (struct subscription){
+            .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""), .state = SUBSCRIPTION_UNKNOWN
+        };
         memcpy(item->id.bytes, guid.ptr, guid.len);
         error = ERROR_OK;
     }
@@ -239,9 +241,9 @@ static err_t store_subscription(struct store_write *write, const struct subscrip
     struct buffer buffer = { 0 };
     struct json_writer json = json_writer(&buffer);
     subscription_to_json(subscription, &json);
-    err_t error = buffer.failed ? ERROR_NO_MEMORY
-                                : kv_put(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&subscription->id),
-                                         buffer_text(&buffer));
+    err_t error = buffer.failed
+                      ? ERROR_NO_MEMORY
+                      : kv_put(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&subscription->id), buffer_text(&buffer));
     buffer_free(&buffer);
     return error;
 }
@@ -296,8 +298,10 @@ static err_t run_operator_make(struct store_write *write, struct store_job *job)
     if (error != ERROR_NOT_FOUND)
         return error;
     error = kv_put(write_txn(write), KV_SETTINGS, operator_key, guid_bytes(&make->id));
-    struct subscription subscription = { .id = make->id, .display_name = TEXT("Default Provider Subscription"),
-                                         .owner = TEXT("operator"), .offer_id = TEXT("") };
+    struct subscription subscription = { .id = make->id,
+                                         .display_name = TEXT("Default Provider Subscription"),
+                                         .owner = TEXT("operator"),
+                                         .offer_id = TEXT("") };
     return error == ERROR_OK ? store_subscription(write, &subscription) : error;
 }
 

@@ -141,7 +141,8 @@ static err_t look_up_unit(struct summary *s, uint32_t meter, uint32_t *unit)
         return ERROR_NO_MEMORY;
     const struct meter *known = meters_find(s->meters, key);
     arena_rewind(s->arena, mark);
-    *unit = known == NULL || known->unit.len == 0 ? UNKNOWN_UNIT_FLAG | meter : attribute_number(&s->cache, known->unit);
+    *unit =
+        known == NULL || known->unit.len == 0 ? UNKNOWN_UNIT_FLAG | meter : attribute_number(&s->cache, known->unit);
     return *unit != 0 ? ERROR_OK : ERROR_NO_MEMORY;
 }
 
@@ -410,7 +411,8 @@ err_t summary_run(struct store *store, struct kv_txn *txn, const struct meters *
     if (error != ERROR_OK) {
         summary_free(s);
         return error == ERROR_INVALID_PROPERTY
-                   ? error_set(info, error, "groupBy", "more than %d groups; narrow the time or the filter", SUMMARY_GROUPS_MAX)
+                   ? error_set(info, error, "groupBy", "more than %d groups; narrow the time or the filter",
+                               SUMMARY_GROUPS_MAX)
                    : error_set(info, error, NULL, NULL);
     }
     *out = s;

@@ -76,7 +76,7 @@ static struct text take_word(struct text *text)
 static bool take_name(struct text *text, struct text *name)
 {
     for (size_t i = 0; i + 3 < text->len; i++) {
-        struct text operator = { text->ptr + i, 3 };
+        struct text operator= { text->ptr + i, 3 };
         if (!text_equal_nocase(operator, TEXT(" eq")) || (text->ptr[i + 3] != ' ' && text->ptr[i + 3] != '\''))
             continue;
         *name = text_trim((struct text){ text->ptr, i });
@@ -118,10 +118,14 @@ static bool find_member(struct text name, struct summary_filter *filter)
     static const struct {
         const char *name;
         enum summary_member member;
-    } members[] = { { "subscriptionId", SUMMARY_SUBSCRIPTION }, { "subscription", SUMMARY_SUBSCRIPTION },
-                    { "meterId", SUMMARY_METER },               { "meter", SUMMARY_METER },
-                    { "resourceUri", SUMMARY_RESOURCE },        { "resource", SUMMARY_RESOURCE },
-                    { "location", SUMMARY_LOCATION },           { "source", SUMMARY_SOURCE } };
+    } members[] = { { "subscriptionId", SUMMARY_SUBSCRIPTION },
+                    { "subscription", SUMMARY_SUBSCRIPTION },
+                    { "meterId", SUMMARY_METER },
+                    { "meter", SUMMARY_METER },
+                    { "resourceUri", SUMMARY_RESOURCE },
+                    { "resource", SUMMARY_RESOURCE },
+                    { "location", SUMMARY_LOCATION },
+                    { "source", SUMMARY_SOURCE } };
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         if (text_equal_nocase(name, text_of(members[i].name))) {
             filter->member = members[i].member;
