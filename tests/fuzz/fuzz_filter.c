@@ -1,4 +1,5 @@
-/* Fuzz target for what a summary may be asked: a filter or groupBy that is read can be written again and reads the same. */
+/* Fuzz target for what a summary may be asked: a filter or groupBy that is read can be written again and then reads the
+ * same. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,7 +45,8 @@ static void check_filter(struct arena *arena, struct text text)
         return;
     struct buffer out = { 0 };
     write_filter(&query, &out);
-    REQUIREF(summary_read_filter(arena, buffer_text(&out), &again, &info) == ERROR_OK, "%.*s", TEXT_ARGS(buffer_text(&out)));
+    REQUIREF(summary_read_filter(arena, buffer_text(&out), &again, &info) == ERROR_OK, "%.*s",
+             TEXT_ARGS(buffer_text(&out)));
     REQUIRE(again.filter_count == query.filter_count);
     for (size_t i = 0; i < query.filter_count; i++) {
         const struct summary_filter *a = &query.filters[i], *b = &again.filters[i];

@@ -1,5 +1,5 @@
-/* Fuzz target for usage records in every format a body may have: what is accepted obeys every bound, splits without loss,
- * fits an encoded instance and reads the same a second time; what is not accepted says why. */
+/* Fuzz target for usage records in every format a body may have: what is accepted obeys every bound, splits without
+ * loss, fits an encoded instance and reads the same a second time; what is not accepted says why. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -74,7 +74,8 @@ static void check_record(struct arena *arena, struct text text, const struct rec
     REQUIRE(again.content_hash == record.content_hash);
 }
 
-static void check_batch(struct arena *arena, enum ingest_format format, struct text text, const struct record_limits *limits)
+static void check_batch(struct arena *arena, enum ingest_format format, struct text text,
+                        const struct record_limits *limits)
 {
     static const struct text any = { "*", 1 };
     struct ingest_producer producer = { TEXT("fuzz"), &any, 1 };
@@ -82,7 +83,8 @@ static void check_batch(struct arena *arena, enum ingest_format format, struct t
     struct error_info info = { 0 };
     REQUIRE(batch != NULL);
     err_t error = ingest_parse(batch, format, text, &info);
-    REQUIREF(error == ERROR_OK || (error == ERROR_INVALID_REQUEST_CONTENT && info.code == error && info.message[0] != '\0'),
+    REQUIREF(error == ERROR_OK ||
+                 (error == ERROR_INVALID_REQUEST_CONTENT && info.code == error && info.message[0] != '\0'),
              "error=%d", (int)error);
     REQUIRE(format != INGEST_NDJSON || error == ERROR_OK);
     for (size_t i = 0; i < batch->count && error == ERROR_OK; i++) {

@@ -188,9 +188,18 @@ static void assert_same_instance(const struct instance *a, const struct instance
 static const struct instance instances[] = {
     { .resource_uri = { "/r", 2 }, .location = { "", 0 } },
     { .source = 1, .resource = 2, .resource_uri = { "/r", 2 }, .location = { "east", 4 }, .tags = { "{}", 2 } },
-    { .source = UINT32_MAX, .resource = UINT32_MAX, .resource_uri = { "", 0 }, .location = { "", 0 },
-      .tags = { "", 0 }, .tags_is_string = true, .additional_info = { "null", 4 }, .additional_info_is_string = true },
-    { .source = 300, .resource = 70000, .resource_uri = { "/a/b", 4 }, .location = { "x", 1 },
+    { .source = UINT32_MAX,
+      .resource = UINT32_MAX,
+      .resource_uri = { "", 0 },
+      .location = { "", 0 },
+      .tags = { "", 0 },
+      .tags_is_string = true,
+      .additional_info = { "null", 4 },
+      .additional_info_is_string = true },
+    { .source = 300,
+      .resource = 70000,
+      .resource_uri = { "/a/b", 4 },
+      .location = { "x", 1 },
       .additional_info = { "{\"a\":1}", 7 } },
 };
 
@@ -212,8 +221,11 @@ static void the_largest_instance_fits(void **state)
     static uint8_t bytes[INSTANCE_SIZE_MAX];
     static char text[64 * 1024];
     memset(text, 't', sizeof text);
-    struct instance instance = { .source = UINT32_MAX, .resource = UINT32_MAX, .resource_uri = { text, 8192 },
-                                 .location = { text, 256 }, .tags = { text, sizeof text - 8448 },
+    struct instance instance = { .source = UINT32_MAX,
+                                 .resource = UINT32_MAX,
+                                 .resource_uri = { text, 8192 },
+                                 .location = { text, 256 },
+                                 .tags = { text, sizeof text - 8448 },
                                  .additional_info = { text, 0 } };
     struct text encoded = { (const char *)bytes, instance_encode(&instance, bytes) };
     struct instance decoded;
@@ -250,7 +262,8 @@ static void damaged_instances_do_no_harm(void **state)
     }
 }
 
-TESTS(WITH_STORE(ids_count_up_from_1_per_kind), WITH_STORE(the_text_seen_first_stays), WITH_STORE(finds_only_what_was_seen),
-      WITH_STORE(forgets_what_was_aborted), WITH_STORE(many_texts_keep_their_ids), WITH_STORE(a_failed_write_is_reported),
-      WITH_STORE(a_bad_id_in_the_table_is_corruption), cmocka_unit_test(instances_come_back_as_they_were),
-      cmocka_unit_test(the_largest_instance_fits), cmocka_unit_test(damaged_instances_do_no_harm))
+TESTS(WITH_STORE(ids_count_up_from_1_per_kind), WITH_STORE(the_text_seen_first_stays),
+      WITH_STORE(finds_only_what_was_seen), WITH_STORE(forgets_what_was_aborted), WITH_STORE(many_texts_keep_their_ids),
+      WITH_STORE(a_failed_write_is_reported), WITH_STORE(a_bad_id_in_the_table_is_corruption),
+      cmocka_unit_test(instances_come_back_as_they_were), cmocka_unit_test(the_largest_instance_fits),
+      cmocka_unit_test(damaged_instances_do_no_harm))

@@ -41,8 +41,12 @@ static int tear_down(void **state)
 /* Fields that follow from the sequence, so that a reader can be checked anywhere. */
 static struct journal_record make_record(uint64_t sequence, char id[64])
 {
-    static const char *const quantities[] = { "0", "1", "0.000000000000000000000000000001", "123456.789",
-                                              "999999999999999999999999999.999999999999999999999999999999", "-4.25" };
+    static const char *const quantities[] = { "0",
+                                              "1",
+                                              "0.000000000000000000000000000001",
+                                              "123456.789",
+                                              "999999999999999999999999999.999999999999999999999999999999",
+                                              "-4.25" };
     struct journal_record record = { .sequence = sequence };
     uint32_t mixed = (uint32_t)(sequence * 2654435761u);
     record.producer = mixed % 3 == 0 ? UINT32_MAX : mixed % 7;

@@ -1,4 +1,4 @@
-/* What a transaction collects before it gives rows to the engine, against a plain array; and the plain engine itself. */
+/* What a transaction collects before it gives rows to the engine, against a plain array; and the plain engine. */
 #include "support/testing.h"
 
 #include "store/kv.h"
@@ -311,6 +311,5 @@ static void rows_of_the_wrong_size_are_corruption(void **state)
 TESTS(cmocka_unit_test(sums_come_back), cmocka_unit_test(keys_sort_by_their_fields_in_order),
       cmocka_unit_test(a_new_row_is_zero_and_is_found_again), cmocka_unit_test(agrees_with_an_array),
       cmocka_unit_test(gives_back_what_a_large_commit_took), WITH_STORE(flush_adds_to_what_is_stored),
-      cmocka_unit_test(the_engine_gets_its_rows_in_the_order_of_their_keys),
-      WITH_STORE(a_failed_flush_is_reported), WITH_STORE(the_cursor_seeks_both_ways),
-      WITH_STORE(rows_of_the_wrong_size_are_corruption))
+      cmocka_unit_test(the_engine_gets_its_rows_in_the_order_of_their_keys), WITH_STORE(a_failed_flush_is_reported),
+      WITH_STORE(the_cursor_seeks_both_ways), WITH_STORE(rows_of_the_wrong_size_are_corruption))

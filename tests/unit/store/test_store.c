@@ -87,7 +87,8 @@ static struct record_job record_of(const char *id, const char *quantity)
     return (struct record_job){ .id = id, .quantities = { quantity }, .share_count = 1 };
 }
 
-static void assert_rows(struct store_fixture *f, enum row_family family, size_t rows, const char *total, uint32_t records)
+static void assert_rows(struct store_fixture *f, enum row_family family, size_t rows, const char *total,
+                        uint32_t records)
 {
     struct kv_txn *txn = store_fixture_read(f);
     struct rows_cursor *cursor;
@@ -306,6 +307,24 @@ static void a_sum_that_would_not_fit_changes_nothing(void **state)
     assert_rows(f, ROWS_DAILY, 1, "3000000000000000000000000000", 4);
 }
 
+/* Sums stay so far below what a decimal holds that any number of small quantities fits, which nobody checks. */
+static void sums_leave_room_for_small_quantities(void **state)
+{
+    struct store_fixture *f = *state;
+    char id[2] = "a";
+    for (int i = 0; i < 3; i++, id[0]++) {
+        struct record_job job = record_of(id, LARGEST);
+        assert_ok(write_one(f, &job));
+    }
+    struct record_job above =
+        record_of("above", "135000000000000000000000000"); /* 3.135 * 10^27: a decimal would hold it */
+    struct record_job below = record_of("below", "130000000000000000000000000");
+    assert_ok(write_one(f, &above));
+    assert_false(above.fits);
+    assert_ok(write_one(f, &below));
+    assert_true(below.fits);
+}
+
 /* The day is fuller than any of its hours. */
 static void the_sum_of_a_day_is_checked_too(void **state)
 {
@@ -381,5 +400,6 @@ TESTS(WITH_STORE(a_new_store_is_empty), WITH_STORE(a_second_opening_is_refused_a
       WITH_STORE(a_newer_schema_is_refused_by_name), WITH_STORE(damaged_meta_entries_are_refused),
       WITH_STORE(a_damaged_file_is_a_clear_error), WITH_STORE(keeps_its_secret_and_its_state),
       WITH_STORE(a_claim_is_seen_by_whoever_comes_later), WITH_STORE(a_record_counts_once_in_its_first_hour),
-      WITH_STORE(a_sum_that_would_not_fit_changes_nothing), WITH_STORE(the_sum_of_a_day_is_checked_too),
-      WITH_STORE(history_keeps_its_own_reported_time), cmocka_unit_test(promise_1_a_failed_write_leaves_nothing_behind))
+      WITH_STORE(a_sum_that_would_not_fit_changes_nothing), WITH_STORE(sums_leave_room_for_small_quantities),
+      WITH_STORE(the_sum_of_a_day_is_checked_too), WITH_STORE(history_keeps_its_own_reported_time),
+      cmocka_unit_test(promise_1_a_failed_write_leaves_nothing_behind))

@@ -151,9 +151,11 @@ static void groups_are_bounded_by_weight(void **state)
     struct gate_job gate;
     gate_close(&gate, f->store);
     struct put_job *jobs[] = {
-        submit(f, "a", STORE_GROUP_WEIGHT_MAX - 1, ERROR_OK), submit(f, "b", 1, ERROR_OK), /* one group */
-        submit(f, "c", STORE_GROUP_WEIGHT_MAX * 3, ERROR_OK),                              /* one of its own */
-        submit(f, "d", 1, ERROR_OK), submit(f, "e", STORE_GROUP_WEIGHT_MAX, ERROR_OK),     /* two */
+        submit(f, "a", STORE_GROUP_WEIGHT_MAX - 1, ERROR_OK),
+        submit(f, "b", 1, ERROR_OK),                          /* one group */
+        submit(f, "c", STORE_GROUP_WEIGHT_MAX * 3, ERROR_OK), /* one of its own */
+        submit(f, "d", 1, ERROR_OK),
+        submit(f, "e", STORE_GROUP_WEIGHT_MAX, ERROR_OK), /* two */
     };
     gate_open(&gate);
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
@@ -186,7 +188,8 @@ static void a_full_disk_fails_the_group_and_shows(void **state)
     struct store_fixture *f = *state;
     struct gate_job gate;
     gate_close(&gate, f->store);
-    struct put_job *first = submit(f, "first", 1, ERROR_INSUFFICIENT_STORAGE), *second = submit(f, "second", 1, ERROR_OK);
+    struct put_job *first = submit(f, "first", 1, ERROR_INSUFFICIENT_STORAGE),
+                   *second = submit(f, "second", 1, ERROR_OK);
     gate_open(&gate);
     assert_int_equal(finish(first).job.error, ERROR_INSUFFICIENT_STORAGE);
     assert_int_equal(finish(second).job.error, ERROR_INSUFFICIENT_STORAGE);

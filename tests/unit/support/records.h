@@ -14,7 +14,8 @@ struct post {
 
 #define POST_SUBSCRIPTION "5d1a3c06-8a5e-4c6c-9c3b-1f2e3d4c5b6a"
 #define POST_METER "fab6eb84-500b-4a09-a8ca-7358f8bbaea5"
-#define POST_RESOURCE "/subscriptions/" POST_SUBSCRIPTION "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web01"
+#define POST_RESOURCE                                                                                                  \
+    "/subscriptions/" POST_SUBSCRIPTION "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web01"
 
 /* A good record of 11:00 to 12:00 on 2026-01-31, half an hour before FIXTURE_NOW. */
 struct post post_good(void);

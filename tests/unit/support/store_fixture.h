@@ -22,7 +22,8 @@ static inline void store_fixture_open(struct store_fixture *fixture)
         fail_msg("store_open: %s", info.message);
 }
 
-static inline void store_fixture_make_with(struct store_fixture *fixture, size_t map_size_bytes, size_t queue_weight_max)
+static inline void store_fixture_make_with(struct store_fixture *fixture, size_t map_size_bytes,
+                                           size_t queue_weight_max)
 {
     memset(fixture, 0, sizeof *fixture);
     test_folder_make(&fixture->folder);

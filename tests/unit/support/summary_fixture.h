@@ -26,9 +26,11 @@ static inline struct meters *summary_meters(struct usage_fixture *f)
     return meters;
 }
 
-static inline struct summary_query summary_query_of(const char *from, const char *to, enum summary_granularity granularity)
+static inline struct summary_query summary_query_of(const char *from, const char *to,
+                                                    enum summary_granularity granularity)
 {
-    return (struct summary_query){ .from_ns = test_instant(from), .to_ns = test_instant(to), .granularity = granularity };
+    return (
+        struct summary_query){ .from_ns = test_instant(from), .to_ns = test_instant(to), .granularity = granularity };
 }
 
 static inline struct summary_rows summary_read(struct usage_fixture *f, const struct meters *meters,

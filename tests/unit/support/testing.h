@@ -12,19 +12,19 @@ static inline bool test_is_long(void)
     return value != NULL && strcmp(value, "1") == 0;
 }
 
-#define assert_ok(expression)                                                                      \
-    do {                                                                                           \
-        err_t assert_ok_error = (expression);                                                      \
-        if (assert_ok_error != ERROR_OK)                                                           \
-            fail_msg("%s: %s", #expression, error_wire_code(assert_ok_error));                     \
+#define assert_ok(expression)                                                                                          \
+    do {                                                                                                               \
+        err_t assert_ok_error = (expression);                                                                          \
+        if (assert_ok_error != ERROR_OK)                                                                               \
+            fail_msg("%s: %s", #expression, error_wire_code(assert_ok_error));                                         \
     } while (0)
 
-#define assert_error(expression, expected)                                                         \
-    do {                                                                                           \
-        err_t assert_error_error = (expression);                                                   \
-        if (assert_error_error != (expected))                                                      \
-            fail_msg("%s: %s, should be %s", #expression, error_wire_code(assert_error_error),     \
-                     error_wire_code(expected));                                                   \
+#define assert_error(expression, expected)                                                                             \
+    do {                                                                                                               \
+        err_t assert_error_error = (expression);                                                                       \
+        if (assert_error_error != (expected))                                                                          \
+            fail_msg("%s: %s, should be %s", #expression, error_wire_code(assert_error_error),                         \
+                     error_wire_code(expected));                                                                       \
     } while (0)
 
 /* The instant of an RFC 3339 text. */

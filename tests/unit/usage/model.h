@@ -9,7 +9,14 @@
 #include "usage/listing.h"
 #include "usage/summary.h"
 
-enum { MODEL_SUBSCRIPTIONS = 5, MODEL_METERS = 5, MODEL_RESOURCES = 6, MODEL_LOCATIONS = 3, MODEL_TAGS = 6, MODEL_SOURCES = 3 };
+enum {
+    MODEL_SUBSCRIPTIONS = 5,
+    MODEL_METERS = 5,
+    MODEL_RESOURCES = 6,
+    MODEL_LOCATIONS = 3,
+    MODEL_TAGS = 6,
+    MODEL_SOURCES = 3
+};
 
 struct model_record {
     int id, source, subscription, meter, meter_spelling, resource, resource_spelling, location, tags;
@@ -70,8 +77,9 @@ static const char *const model_meters[MODEL_METERS][2] = {
 static const int model_units[MODEL_METERS] = { 1, 1, 2, 0, 0 }; /* 0: unknown; else in the order of the texts below */
 static const char *const model_unit_texts[] = { NULL, "GB*hours", "Virtual core hours" };
 static const char *const model_locations[MODEL_LOCATIONS] = { "", "east", "west" }; /* sorted */
-static const char *const model_tags[MODEL_TAGS] = { NULL, "{}", "{\"a\":\"1\",\"b\":\"\"}", "{\"A\":\"2\",\"b\":\"y\"}",
-                                                    "\"{\\\"a\\\":\\\"1\\\"}\"", "\"null\"" };
+static const char *const model_tags[MODEL_TAGS] = {
+    NULL, "{}", "{\"a\":\"1\",\"b\":\"\"}", "{\"A\":\"2\",\"b\":\"y\"}", "\"{\\\"a\\\":\\\"1\\\"}\"", "\"null\""
+};
 /* Values of the tags a and b: an index into the texts below, which are sorted. */
 static const int model_tag_values[MODEL_TAGS][2] = { { 0, 0 }, { 0, 0 }, { 2, 1 }, { 3, 4 }, { 2, 0 }, { 0, 0 } };
 static const char *const model_tag_texts[] = { NULL, "", "1", "2", "y" };
@@ -149,7 +157,8 @@ static inline int model_instance(struct model *m, const struct model_record *r)
     for (size_t i = 0; i < m->count; i++) {
         const struct model_record *known = &m->records[i];
         if (known->source == r->source && known->resource == r->resource &&
-            known->resource_spelling == r->resource_spelling && known->location == r->location && known->tags == r->tags)
+            known->resource_spelling == r->resource_spelling && known->location == r->location &&
+            known->tags == r->tags)
             return known->instance;
     }
     return ++m->instance_count;
@@ -272,8 +281,8 @@ static inline bool model_is_excluded(const struct listing_query *query, int64_t 
     return false;
 }
 
-static inline struct model_rows model_list(const struct model *m, struct arena *arena, const struct listing_query *query,
-                                           int only)
+static inline struct model_rows model_list(const struct model *m, struct arena *arena,
+                                           const struct listing_query *query, int only)
 {
     struct model_rows rows = { 0 };
     for (size_t i = 0; i < m->count; i++) {
@@ -283,8 +292,8 @@ static inline struct model_rows model_list(const struct model *m, struct arena *
         key[MODEL_SUBSCRIPTION] = model_number(&m->subscriptions, r->subscription);
         key[MODEL_METER] = model_number(&m->meters, r->meter);
         key[MODEL_RESOURCE] = query->details ? model_number(&m->resources, r->resource) : 0;
-        if (r->reported_ns < query->start_ns || r->reported_ns >= query->end_ns || (only >= 0 && r->subscription != only) ||
-            model_is_excluded(query, key[MODEL_SUBSCRIPTION]))
+        if (r->reported_ns < query->start_ns || r->reported_ns >= query->end_ns ||
+            (only >= 0 && r->subscription != only) || model_is_excluded(query, key[MODEL_SUBSCRIPTION]))
             continue;
         const struct write_share *shares = model_shares(arena, r, &count);
         for (size_t s = 0; s < count; s++) {
@@ -296,7 +305,8 @@ static inline struct model_rows model_list(const struct model *m, struct arena *
     return rows;
 }
 
-static inline void model_check_instance(const struct model *m, const struct model_record *newest, const struct instance *got)
+static inline void model_check_instance(const struct model *m, const struct model_record *newest,
+                                        const struct instance *got)
 {
     char expected[64];
     (void)m;
@@ -309,7 +319,8 @@ static inline void model_check_instance(const struct model *m, const struct mode
 
 /* --- summaries --- */
 
-static inline struct text model_filter_value(struct arena *arena, struct prng *prng, const char *const *texts, size_t count)
+static inline struct text model_filter_value(struct arena *arena, struct prng *prng, const char *const *texts,
+                                             size_t count)
 {
     const char *text = texts[prng_below(prng, count)];
     return arena_text(arena, text_of(text != NULL ? text : ""));
@@ -320,7 +331,8 @@ static inline struct summary_filter model_filter(struct arena *arena, struct prn
     struct summary_filter filter = { .member = (enum summary_member)prng_below(prng, SUMMARY_TAG + 1) };
     switch (filter.member) {
     case SUMMARY_SUBSCRIPTION:
-        filter.value = arena_format(arena, "00000000-0000-0000-0000-0000000000%02d", (int)prng_below(prng, MODEL_SUBSCRIPTIONS));
+        filter.value =
+            arena_format(arena, "00000000-0000-0000-0000-0000000000%02d", (int)prng_below(prng, MODEL_SUBSCRIPTIONS));
         break;
     case SUMMARY_METER:
         filter.value = model_filter_value(arena, prng, model_meters[prng_below(prng, MODEL_METERS)], 2);
@@ -432,8 +444,8 @@ static inline void model_check_text(struct text actual, const char *expected)
         assert_text(actual, expected);
 }
 
-static inline void model_check_row(const struct model *m, const struct summary_query *query, const struct model_row *expected,
-                                   const struct summary_row *row)
+static inline void model_check_row(const struct model *m, const struct summary_query *query,
+                                   const struct model_row *expected, const struct summary_row *row)
 {
     const int64_t *key = expected->key;
     assert_int_equal(row->has_subscription, query->by_subscription);

@@ -27,13 +27,13 @@ struct actor {
 };
 
 /* Threads must not leave through cmocka's longjmp: they report. */
-#define EXPECT(expression)                                                                         \
-    do {                                                                                           \
-        if (!(expression)) {                                                                       \
-            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #expression);                 \
-            atomic_store(&actor->scene->failed, true);                                             \
-            goto out;                                                                              \
-        }                                                                                          \
+#define EXPECT(expression)                                                                                             \
+    do {                                                                                                               \
+        if (!(expression)) {                                                                                           \
+            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #expression);                                     \
+            atomic_store(&actor->scene->failed, true);                                                                 \
+            goto out;                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 static void write_body(const struct actor *actor, int batch, struct buffer *body)
@@ -87,11 +87,13 @@ out:
 
 static err_t add_row(void *context, const struct listing_row *row)
 {
-    decimal_sum_add(context, &(struct decimal){ { row->quantity.words[0], row->quantity.words[1], row->quantity.words[2] } });
+    decimal_sum_add(context,
+                    &(struct decimal){ { row->quantity.words[0], row->quantity.words[1], row->quantity.words[2] } });
     return ERROR_OK;
 }
 
-static bool list_total(struct usage_fixture *f, struct kv_txn *txn, struct arena *arena, bool daily, struct decimal_sum *sum)
+static bool list_total(struct usage_fixture *f, struct kv_txn *txn, struct arena *arena, bool daily,
+                       struct decimal_sum *sum)
 {
     struct listing_query query = { .daily = daily, .details = true, .end_ns = test_instant("2100-01-01T00:00:00Z") };
     struct listing_position position = { 0 };
@@ -177,7 +179,8 @@ static void promise_1_snapshots_are_whole_while_others_write(void **state)
     struct actor actors[WRITERS + READERS];
     for (int i = 0; i < WRITERS + READERS; i++) {
         actors[i] = (struct actor){ .scene = &scene, .number = i };
-        assert_int_equal(pthread_create(&actors[i].thread, NULL, i < WRITERS ? write_usage : read_usage, &actors[i]), 0);
+        assert_int_equal(pthread_create(&actors[i].thread, NULL, i < WRITERS ? write_usage : read_usage, &actors[i]),
+                         0);
     }
     for (int i = 0; i < WRITERS + READERS; i++)
         assert_int_equal(pthread_join(actors[i].thread, NULL), 0);

@@ -71,9 +71,9 @@ static void headers_are_checked(void **state)
     static const struct {
         const char *row, *target;
     } rows[] = {
-        { HEADER ",locatoin\n", "locatoin" }, { HEADER ",id\n", "id" },          { HEADER ",tags,tags.cc\n", "tags" },
-        { HEADER ",tags.cc,tags.cc\n", "tags" }, { HEADER ",id.x\n", "id.x" },     { HEADER ",tags.\n", "tags." },
-        { "id,source\n", "subscriptionId" },  { HEADER ",\n", "" },
+        { HEADER ",locatoin\n", "locatoin" },    { HEADER ",id\n", "id" },     { HEADER ",tags,tags.cc\n", "tags" },
+        { HEADER ",tags.cc,tags.cc\n", "tags" }, { HEADER ",id.x\n", "id.x" }, { HEADER ",tags.\n", "tags." },
+        { "id,source\n", "subscriptionId" },     { HEADER ",\n", "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_error(csv_records_header(&f->records, f->arena, text_of(rows[i].row), false, &f->info),

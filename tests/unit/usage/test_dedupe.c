@@ -55,12 +55,13 @@ static void promise_2_the_order_of_members_does_not_matter(void **state)
     struct usage_fixture *f = *state;
     struct post post = post_good();
     usage_post_accepted(f, &post);
-    struct text reordered = TEXT("{\"additionalInfo\":{\"cores\":4,\"ServiceType\":\"Standard_D4_v2\"},\"quantity\":4.25,"
-                                 "\"unknown\":[],\"tags\":{\"env\":\"prod\",\"cc\":\"4711\"},\"location\":\"east\","
-                                 "\"usageEndTime\":\"2026-01-31T12:00:00Z\",\"meterId\":\"" POST_METER "\","
-                                 "\"resourceUri\":\"" POST_RESOURCE "\",\"usageStartTime\":\"2026-01-31T11:00:00Z\","
-                                 "\"subscriptionId\":\"" POST_SUBSCRIPTION "\",\"source\":\"Microsoft.Compute\","
-                                 "\"id\":\"record-1\"}");
+    struct text reordered =
+        TEXT("{\"additionalInfo\":{\"cores\":4,\"ServiceType\":\"Standard_D4_v2\"},\"quantity\":4.25,"
+             "\"unknown\":[],\"tags\":{\"env\":\"prod\",\"cc\":\"4711\"},\"location\":\"east\","
+             "\"usageEndTime\":\"2026-01-31T12:00:00Z\",\"meterId\":\"" POST_METER "\","
+             "\"resourceUri\":\"" POST_RESOURCE "\",\"usageStartTime\":\"2026-01-31T11:00:00Z\","
+             "\"subscriptionId\":\"" POST_SUBSCRIPTION "\",\"source\":\"Microsoft.Compute\","
+             "\"id\":\"record-1\"}");
     assert_verdict(&usage_ingest(f, INGEST_JSON, reordered)->results[0], VERDICT_DUPLICATE);
 }
 
@@ -97,9 +98,9 @@ static void promise_2_other_content_is_a_conflict_that_names_the_member(void **s
     struct post good = post_good();
     usage_post_accepted(f, &good);
     struct post other[] = { good, good, good, good, good, good, good, good, good, good, good, good, good };
-    static const char *const targets[] = { "subscriptionId", "meterId", "resourceUri", "location", "location",
-                                           "usageStartTime", "usageEndTime", "quantity", "tags", "tags", "tags",
-                                           "additionalInfo", "additionalInfo" };
+    static const char *const targets[] = { "subscriptionId", "meterId",        "resourceUri",   "location", "location",
+                                           "usageStartTime", "usageEndTime",   "quantity",      "tags",     "tags",
+                                           "tags",           "additionalInfo", "additionalInfo" };
     _Static_assert(COUNT_OF(other) == COUNT_OF(targets), "a target for each");
     other[0].subscription_id = "\"00000000-0000-0000-0000-000000000000\"";
     other[1].meter_id = "\"other\"";
@@ -211,8 +212,8 @@ static void *race(void *argument)
     struct ingest_producer producer = { TEXT("racer"), &usage_any_source, 1 };
     struct record_limits limits = usage_limits(racer->fixture);
     for (int i = 0; i < ROUNDS; i++) {
-        struct ingest_batch *batch = ingest_new(racer->arena, &producer, &limits,
-                                                store_hash_key(racer->fixture->base.store));
+        struct ingest_batch *batch =
+            ingest_new(racer->arena, &producer, &limits, store_hash_key(racer->fixture->base.store));
         if (batch == NULL || ingest_parse(batch, INGEST_JSON, racer->bodies[i], NULL) != ERROR_OK)
             return racer;
         pthread_barrier_wait(racer->barrier);
@@ -264,7 +265,8 @@ static void promise_2_two_requests_with_one_id_at_the_same_moment(void **state)
 
 TESTS(WITH_USAGE(promise_2_equal_values_are_a_duplicate), WITH_USAGE(promise_2_the_order_of_members_does_not_matter),
       WITH_USAGE(promise_2_another_source_or_id_is_another_record), WITH_USAGE(promise_2_has_no_time_limit),
-      WITH_USAGE(promise_2_other_content_is_a_conflict_that_names_the_member), WITH_USAGE(the_first_difference_is_named),
-      WITH_USAGE(text_attributes_are_compared_as_text), WITH_USAGE(a_difference_that_cannot_be_told_has_no_name),
-      WITH_USAGE(promise_2_holds_within_one_batch), WITH_USAGE(a_rejected_record_may_be_posted_again_corrected),
+      WITH_USAGE(promise_2_other_content_is_a_conflict_that_names_the_member),
+      WITH_USAGE(the_first_difference_is_named), WITH_USAGE(text_attributes_are_compared_as_text),
+      WITH_USAGE(a_difference_that_cannot_be_told_has_no_name), WITH_USAGE(promise_2_holds_within_one_batch),
+      WITH_USAGE(a_rejected_record_may_be_posted_again_corrected),
       WITH_USAGE(promise_2_two_requests_with_one_id_at_the_same_moment))

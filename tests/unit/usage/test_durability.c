@@ -17,7 +17,8 @@ static struct text picture_of(struct usage_fixture *f)
             char quantity[DECIMAL_TEXT_SIZE];
             decimal_sum_print(&rows.rows[i].quantity, quantity);
             buffer_append_format(&out, "%lld %s %llu %.*s\n", (long long)rows.rows[i].start_ns, quantity,
-                                 (unsigned long long)rows.rows[i].records, TEXT_ARGS(rows.rows[i].instance.resource_uri));
+                                 (unsigned long long)rows.rows[i].records,
+                                 TEXT_ARGS(rows.rows[i].instance.resource_uri));
         }
     }
     struct kv_stats stats;
@@ -158,8 +159,9 @@ static int flaky_runs;
 static err_t fill_hour_once(struct store_write *write, struct store_job *job)
 {
     (void)job;
-    struct journal_record record = { .id = TEXT("x"), .producer = 1, .source = 1, .subscription = 1, .meter = 1, .instance = 1,
-                                     .end_ns = 1 };
+    struct journal_record record = {
+        .id = TEXT("x"), .producer = 1, .source = 1, .subscription = 1, .meter = 1, .instance = 1, .end_ns = 1
+    };
     struct write_share share = { .hour = (uint32_t)instant_hour(test_instant("2026-01-31T11:00:00Z")) };
     err_t error = decimal_parse(TEXT("999999999999999999999999999"), &share.quantity);
     for (uint8_t i = 0; flaky_runs == 0 && i < 3 && error == ERROR_OK; i++) {
@@ -299,7 +301,7 @@ static int read_last_told(int pipe_end, int enough, pid_t child)
     return told;
 }
 
-/* Killed at some moment, the store opens again with all that was told accepted, at most one record more, and in step. */
+/* Killed at some moment, the store opens again with all that was told accepted, at most one record more. */
 static void promise_9_killed_at_any_moment_it_loses_nothing(void **state)
 {
     struct usage_fixture *f = *state;

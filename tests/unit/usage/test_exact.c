@@ -163,7 +163,8 @@ static void promise_4_thirty_decimals_survive_every_sum(void **state)
     static const enum summary_granularity granularities[] = { SUMMARY_TOTAL, SUMMARY_DAILY, SUMMARY_HOURLY };
     for (size_t g = 0; g < COUNT_OF(granularities); g++) {
         for (int reported = 0; reported < 2; reported++) {
-            struct summary_query query = summary_query_of("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z", granularities[g]);
+            struct summary_query query =
+                summary_query_of("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z", granularities[g]);
             query.reported_axis = reported != 0;
             struct summary_rows rows = summary_read(f, meters, &query);
             assert_int_equal(rows.count, 1);
@@ -283,7 +284,8 @@ static void promise_4_the_bound_holds_for_sums_within_a_batch(void **state)
 
 static void post_random(struct usage_fixture *f, struct prng *prng, int number)
 {
-    char id[32], quantity[64], resource[32], from[INSTANT_TEXT_SIZE], to[INSTANT_TEXT_SIZE], start[48], end[48], reported[48];
+    char id[32], quantity[64], resource[32], from[INSTANT_TEXT_SIZE], to[INSTANT_TEXT_SIZE], start[48], end[48],
+        reported[48];
     struct post post = post_good();
     bool history = prng_below(prng, 6) == 0;
     int64_t now_ns = store_now_ns(f->base.store);

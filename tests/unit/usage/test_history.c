@@ -45,7 +45,8 @@ static int tear_down(void **state)
 }
 
 /* All rows of a file as parsed records, in the fixture's arena. */
-static size_t read_all(struct fixture *f, struct text content, int64_t reported_start_ns, struct usage_record *records, size_t max)
+static size_t read_all(struct fixture *f, struct text content, int64_t reported_start_ns, struct usage_record *records,
+                       size_t max)
 {
     struct history_file file = history_file(content);
     struct text document, text;
@@ -56,7 +57,9 @@ static size_t read_all(struct fixture *f, struct text content, int64_t reported_
         struct error_info info = { 0 };
         assert_ok(history_open(f->arena, document, reported_start_ns, &answer, &info));
         while ((error = history_next(&answer, f->row_arena, &text, &info)) == ERROR_OK) {
-            const struct record_limits limits = { .now_ns = test_instant("2026-01-01T00:00:00Z"), .age_ns_max = -1, .history = true };
+            const struct record_limits limits = { .now_ns = test_instant("2026-01-01T00:00:00Z"),
+                                                  .age_ns_max = -1,
+                                                  .history = true };
             assert_true(count < max);
             if (record_parse(f->row_arena, text, NULL, &limits, hash_key, &records[count++], &info) != ERROR_OK)
                 fail_msg("%s: %.*s", info.message, TEXT_ARGS(text));
@@ -112,9 +115,11 @@ static void quantities_stay_exact(void **state)
     assert_true(found);
 }
 
-static struct text twice(struct fixture *f, const char *before, struct text content, const char *between, const char *after)
+static struct text twice(struct fixture *f, const char *before, struct text content, const char *between,
+                         const char *after)
 {
-    struct text text = arena_format(f->arena, "%s%.*s%s%.*s%s", before, TEXT_ARGS(content), between, TEXT_ARGS(content), after);
+    struct text text =
+        arena_format(f->arena, "%s%.*s%s%.*s%s", before, TEXT_ARGS(content), between, TEXT_ARGS(content), after);
     assert_non_null(text.ptr);
     return text;
 }
@@ -141,11 +146,12 @@ static void all_shapes_give_the_same_records(void **state)
 }
 
 #define INSTANCE(uri, tags)                                                                                            \
-    "\"{\\\"Microsoft.Resources\\\":{\\\"resourceUri\\\":\\\"" uri "\\\",\\\"location\\\":\\\"east\\\",\\\"tags\\\":" tags "}}\""
+    "\"{\\\"Microsoft.Resources\\\":{\\\"resourceUri\\\":\\\"" uri                                                     \
+    "\\\",\\\"location\\\":\\\"east\\\",\\\"tags\\\":" tags "}}\""
 #define ROW(meter, start, quantity, instance)                                                                          \
-    "{\"id\":\"x\",\"properties\":{\"subscriptionId\":\"09065051-CFE9-4fcf-b90c-87f2af292fc9\",\"usageStartTime\":\"" start   \
-    "\",\"usageEndTime\":\"2019-12-10T19:00:00+00:00\",\"quantity\":" quantity ",\"meterId\":\"" meter "\",\"instanceData\":"  \
-    instance "}}"
+    "{\"id\":\"x\",\"properties\":{\"subscriptionId\":\"09065051-CFE9-4fcf-b90c-87f2af292fc9\",\"usageStartTime\":\""  \
+    start "\",\"usageEndTime\":\"2019-12-10T19:00:00+00:00\",\"quantity\":" quantity ",\"meterId\":\"" meter           \
+    "\",\"instanceData\":" instance "}}"
 #define URI "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"
 #define GOOD ROW("fab6eb84-500b-4a09-a8ca-7358f8bbaea5", "2019-12-10T18:00:00+00:00", "1.50", INSTANCE(URI, "\\\"\\\""))
 
@@ -170,7 +176,8 @@ static void rows_of_a_long_window_are_reported_near_their_usage(void **state)
 {
     struct fixture *f = *state;
     struct usage_record records[2];
-    struct text month = TEXT("{\"request\":{\"reportedStartTime\":\"2019-12-01\"},\"response\":{\"value\":[" GOOD "]}}");
+    struct text month =
+        TEXT("{\"request\":{\"reportedStartTime\":\"2019-12-01\"},\"response\":{\"value\":[" GOOD "]}}");
     assert_int_equal(read_all(f, month, -1, records, 2), 1);
     assert_int_equal(records[0].reported_ns, test_instant("2019-12-09T19:00:00Z"));
     struct text late = TEXT("{\"request\":{\"reportedStartTime\":\"2019-12-20\"},\"response\":{\"value\":[" GOOD "]}}");
@@ -184,7 +191,10 @@ static void ids_do_not_depend_on_spelling(void **state)
     struct fixture *f = *state;
     struct usage_record a[1], b[1];
     struct text first = TEXT("{\"value\":[" GOOD "]}");
-    struct text second = TEXT("{\"nextLink\":null,\"value\":[" ROW("FAB6EB84500B4A09A8CA7358F8BBAEA5", "2019-12-10T18:00:00Z", "1.5", INSTANCE("/Subscriptions/S/resourcegroups/RG/providers/Microsoft.Compute/virtualMachines/VM", "\\\"\\\"")) "]}");
+    struct text second = TEXT("{\"nextLink\":null,\"value\":[" ROW(
+        "FAB6EB84500B4A09A8CA7358F8BBAEA5", "2019-12-10T18:00:00Z", "1.5",
+        INSTANCE("/Subscriptions/S/resourcegroups/RG/providers/Microsoft.Compute/virtualMachines/VM",
+                 "\\\"\\\"")) "]}");
     assert_int_equal(read_all(f, first, reported(), a, 1), 1);
     assert_int_equal(read_all(f, second, reported(), b, 1), 1);
     assert_true(text_equal(a[0].id, b[0].id));
@@ -205,7 +215,10 @@ static void the_innermost_provider_is_the_source(void **state)
 {
     struct fixture *f = *state;
     struct usage_record records[2];
-    struct text text = TEXT("{\"value\":[" ROW("m", "2019-12-10T18:00:00Z", "1", INSTANCE("/a/providers/Microsoft.X/y/providers/Microsoft.Z/q", "null")) "," ROW("m", "2019-12-10T18:00:00Z", "1", INSTANCE("/nothing/of/the/kind", "null")) "]}");
+    struct text text = TEXT("{\"value\":[" ROW(
+        "m", "2019-12-10T18:00:00Z", "1",
+        INSTANCE("/a/providers/Microsoft.X/y/providers/Microsoft.Z/q",
+                 "null")) "," ROW("m", "2019-12-10T18:00:00Z", "1", INSTANCE("/nothing/of/the/kind", "null")) "]}");
     assert_int_equal(read_all(f, text, reported(), records, 2), 2);
     assert_true(text_equal(records[0].source, TEXT("Microsoft.Z")));
     assert_true(text_equal(records[1].source, TEXT("import")));
@@ -244,8 +257,16 @@ static void bad_rows_are_told_one_by_one(void **state)
 static void what_is_no_answer_is_refused(void **state)
 {
     struct fixture *f = *state;
-    static const char *const documents[] = { "{}", "7", "\"value\"", "{\"value\":7}", "{\"value\":null}", "{\"response\":{}}",
-                                             "{\"value\"", "{\"value\":[", "{\"a\":1 \"value\":[]}", "{value:[]}" };
+    static const char *const documents[] = { "{}",
+                                             "7",
+                                             "\"value\"",
+                                             "{\"value\":7}",
+                                             "{\"value\":null}",
+                                             "{\"response\":{}}",
+                                             "{\"value\"",
+                                             "{\"value\":[",
+                                             "{\"a\":1 \"value\":[]}",
+                                             "{value:[]}" };
     for (size_t i = 0; i < COUNT_OF(documents); i++) {
         struct history_answer answer;
         struct error_info info = { 0 };
@@ -274,5 +295,5 @@ static void broken_files_end_with_an_error(void **state)
 TESTS(TEST(the_recorded_hour_is_read_whole), TEST(quantities_stay_exact), TEST(all_shapes_give_the_same_records),
       TEST(a_bare_answer_needs_its_time), TEST(rows_of_a_long_window_are_reported_near_their_usage),
       TEST(ids_do_not_depend_on_spelling), TEST(exact_repeats_are_records_of_their_own),
-      TEST(the_innermost_provider_is_the_source), TEST(bad_rows_are_told_one_by_one), TEST(what_is_no_answer_is_refused),
-      TEST(broken_files_end_with_an_error))
+      TEST(the_innermost_provider_is_the_source), TEST(bad_rows_are_told_one_by_one),
+      TEST(what_is_no_answer_is_refused), TEST(broken_files_end_with_an_error))

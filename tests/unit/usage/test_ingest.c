@@ -84,8 +84,17 @@ static void json_is_one_record_or_many(void **state)
 
 static void a_broken_json_body_fails_as_a_whole(void **state)
 {
-    static const char *const frames[] = { "", " ", "[", "]", "[%.*s", "[%.*s,]", "[%.*s]x", "[%.*s,,%.*s]", "{\"id\":}",
-                                          "[%.*s,{\"id\":\"x]", "[%.*s,{\"id\":01}]" };
+    static const char *const frames[] = { "",
+                                          " ",
+                                          "[",
+                                          "]",
+                                          "[%.*s",
+                                          "[%.*s,]",
+                                          "[%.*s]x",
+                                          "[%.*s,,%.*s]",
+                                          "{\"id\":}",
+                                          "[%.*s,{\"id\":\"x]",
+                                          "[%.*s,{\"id\":01}]" };
     struct usage_fixture *f = *state;
     struct text good = good_record(f, "a");
     for (size_t i = 0; i < COUNT_OF(frames); i++) {
@@ -123,8 +132,8 @@ static void promise_3_a_malformed_line_rejects_that_line(void **state)
 {
     struct usage_fixture *f = *state;
     struct text a = good_record(f, "a"), b = good_record(f, "b");
-    struct text body = arena_format(f->arena, "%.*s\n{\"id\":\"broken\"\n[]\n%.*s\n\"x\"\nnonsense\n", TEXT_ARGS(a),
-                                    TEXT_ARGS(b));
+    struct text body =
+        arena_format(f->arena, "%.*s\n{\"id\":\"broken\"\n[]\n%.*s\n\"x\"\nnonsense\n", TEXT_ARGS(a), TEXT_ARGS(b));
     struct ingest_batch *batch = usage_ingest(f, INGEST_NDJSON, body);
     assert_counts(batch, 2, 0, 0, 4);
     for (size_t i = 1; i < batch->count; i++)
@@ -204,11 +213,12 @@ static void the_envelope_has_the_same_bounds_as_the_record(void **state)
     char name[RECORD_ID_SIZE_MAX + 2];
     memset(name, 'n', sizeof name);
     name[RECORD_ID_SIZE_MAX + 1] = '\0';
-    struct text body = arena_format(f->arena, "{\"specversion\":\"1.0\",\"source\":\"s\",\"id\":\"%s\",\"data\":%s}", name,
-                                    data.ptr);
+    struct text body =
+        arena_format(f->arena, "{\"specversion\":\"1.0\",\"source\":\"s\",\"id\":\"%s\",\"data\":%s}", name, data.ptr);
     assert_rejected(&usage_ingest(f, INGEST_CLOUDEVENT, body)->results[0], ERROR_INVALID_PROPERTY, "id");
     name[RECORD_SOURCE_SIZE_MAX + 1] = '\0';
-    body = arena_format(f->arena, "{\"specversion\":\"1.0\",\"source\":\"%s\",\"id\":\"a\",\"data\":%s}", name, data.ptr);
+    body =
+        arena_format(f->arena, "{\"specversion\":\"1.0\",\"source\":\"%s\",\"id\":\"a\",\"data\":%s}", name, data.ptr);
     assert_rejected(&usage_ingest(f, INGEST_CLOUDEVENT, body)->results[0], ERROR_INVALID_PROPERTY, "source");
 }
 
@@ -263,8 +273,10 @@ static void promise_3_each_kind_of_rejection_leaves_its_neighbours_alone(void **
     static const struct {
         err_t code;
         const char *target;
-    } expected[] = { { ERROR_USAGE_IN_FUTURE, "usageEndTime" }, { ERROR_USAGE_TOO_OLD, "usageStartTime" },
-                     { ERROR_QUANTITY_OUT_OF_RANGE, "quantity" }, { ERROR_RECORD_TOO_LARGE, "" },
+    } expected[] = { { ERROR_USAGE_IN_FUTURE, "usageEndTime" },
+                     { ERROR_USAGE_TOO_OLD, "usageStartTime" },
+                     { ERROR_QUANTITY_OUT_OF_RANGE, "quantity" },
+                     { ERROR_RECORD_TOO_LARGE, "" },
                      { ERROR_INVALID_PROPERTY, "id" } };
     struct buffer body = { 0 };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -293,8 +305,12 @@ static void a_producer_posts_for_its_own_sources_only(void **state)
     static const struct {
         const char *source;
         bool allowed;
-    } cases[] = { { "\"Microsoft.Compute\"", true }, { "\"Microsoft.Storage\"", true }, { "\"Microsoft.Network\"", false },
-                  { "\"microsoft.compute\"", false }, { "\"*\"", false }, { "\"Microsoft.Compute \"", false } };
+    } cases[] = { { "\"Microsoft.Compute\"", true },
+                  { "\"Microsoft.Storage\"", true },
+                  { "\"Microsoft.Network\"", false },
+                  { "\"microsoft.compute\"", false },
+                  { "\"*\"", false },
+                  { "\"Microsoft.Compute \"", false } };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct post post = post_good();
         post.source = cases[i].source;
@@ -359,12 +375,13 @@ static void the_answer_lists_what_was_not_accepted(void **state)
     new_one.id = "\"new \\\"1\\\"\"";
     conflict.quantity = "5";
     bad.id = "7";
-    struct text body = arena_format(f->arena, "[%s,%s,%s,%s]", usage_post_text(f, &new_one).ptr,
-                                    usage_post_text(f, &conflict).ptr, usage_post_text(f, &bad).ptr,
-                                    usage_post_text(f, &same).ptr);
+    struct text body =
+        arena_format(f->arena, "[%s,%s,%s,%s]", usage_post_text(f, &new_one).ptr, usage_post_text(f, &conflict).ptr,
+                     usage_post_text(f, &bad).ptr, usage_post_text(f, &same).ptr);
     struct ingest_batch *batch = usage_ingest(f, INGEST_JSON, body);
-    assert_text(answer_of(f, batch, INGEST_DETAIL_NONE),
-                "{\"received\":4,\"accepted\":1,\"duplicate\":1,\"conflict\":1,\"rejected\":1,\"sequence\":\"2\",\"results\":[]}");
+    assert_text(
+        answer_of(f, batch, INGEST_DETAIL_NONE),
+        "{\"received\":4,\"accepted\":1,\"duplicate\":1,\"conflict\":1,\"rejected\":1,\"sequence\":\"2\",\"results\":[]}");
     struct text failed = answer_of(f, batch, INGEST_DETAIL_FAILED);
     assert_non_null(strstr(failed.ptr, "{\"index\":1,\"id\":\"record-1\",\"verdict\":\"conflict\",\"code\":"
                                        "\"UsageRecordConflict\",\"message\":"));
@@ -409,8 +426,9 @@ static void an_empty_batch_is_answered_with_the_stores_sequence(void **state)
     usage_post_accepted(f, &post);
     struct ingest_batch *batch = usage_ingest(f, INGEST_JSON, TEXT("[]"));
     assert_int_equal(batch->last_sequence, 1);
-    assert_text(answer_of(f, batch, INGEST_DETAIL_FAILED),
-                "{\"received\":0,\"accepted\":0,\"duplicate\":0,\"conflict\":0,\"rejected\":0,\"sequence\":\"1\",\"results\":[]}");
+    assert_text(
+        answer_of(f, batch, INGEST_DETAIL_FAILED),
+        "{\"received\":0,\"accepted\":0,\"duplicate\":0,\"conflict\":0,\"rejected\":0,\"sequence\":\"1\",\"results\":[]}");
 }
 
 /* Short memory while a body is read fails the request for a retry, and rejects no record. */

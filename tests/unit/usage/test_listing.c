@@ -95,7 +95,8 @@ static void windows_may_begin_before_1970(void **state)
 static void without_details_resources_are_summed(void **state)
 {
     struct usage_fixture *f = *state;
-    static const char s1[] = "\"00000000-0000-0000-0000-000000000001\"", s2[] = "\"00000000-0000-0000-0000-000000000002\"";
+    static const char s1[] = "\"00000000-0000-0000-0000-000000000001\"",
+                      s2[] = "\"00000000-0000-0000-0000-000000000002\"";
     post_for(f, "\"1\"", s1, "\"/b\"", "1");
     post_for(f, "\"2\"", s1, "\"/a\"", "2");
     post_for(f, "\"3\"", s2, "\"/b\"", "4");
@@ -243,7 +244,8 @@ static void whoever_takes_the_rows_may_stop(void **state)
     struct kv_txn *txn = store_fixture_read(&f->base);
     bool more;
     int seen = 0;
-    assert_error(listing_page(f->base.store, txn, f->arena, &query, &position, stop_at_third, &seen, &more), ERROR_CANCELLED);
+    assert_error(listing_page(f->base.store, txn, f->arena, &query, &position, stop_at_third, &seen, &more),
+                 ERROR_CANCELLED);
     assert_int_equal(seen, 3);
     store_read_end(txn);
 }
@@ -271,7 +273,8 @@ static void a_window_has_a_bounded_number_of_buckets(void **state)
     struct ingest_batch *batch = usage_ingest_with(f, &limits, INGEST_NDJSON, buffer_text(&body));
     buffer_free(&body);
     assert_int_equal(ingest_counts(batch).accepted, LISTING_BUCKETS_MAX + 1);
-    struct listing_query query = { .details = true, .start_ns = first_ns,
+    struct listing_query query = { .details = true,
+                                   .start_ns = first_ns,
                                    .end_ns = first_ns + LISTING_BUCKETS_MAX * NS_PER_HOUR };
     struct usage_rows rows = usage_list(f, &query);
     assert_int_equal(rows.count, 1);
@@ -320,8 +323,10 @@ static void instance_data_is_text_in_text(void **state)
     assert_instance_data(&(struct instance){ .resource_uri = TEXT("/r"), .location = TEXT("east") },
                          "{\"Microsoft.Resources\":{\"resourceUri\":\"/r\",\"location\":\"east\",\"tags\":\"\","
                          "\"additionalInfo\":\"\"}}");
-    assert_instance_data(&(struct instance){ .resource_uri = TEXT("/r\"\\"), .location = TEXT(""),
-                                             .tags = TEXT("{\"a\":\"b\"}"), .additional_info = TEXT("null"),
+    assert_instance_data(&(struct instance){ .resource_uri = TEXT("/r\"\\"),
+                                             .location = TEXT(""),
+                                             .tags = TEXT("{\"a\":\"b\"}"),
+                                             .additional_info = TEXT("null"),
                                              .additional_info_is_string = true },
                          "{\"Microsoft.Resources\":{\"resourceUri\":\"/r\\\"\\\\\",\"location\":\"\","
                          "\"tags\":\"{\\\"a\\\":\\\"b\\\"}\",\"additionalInfo\":\"null\"}}");

@@ -70,8 +70,10 @@ static void ids_are_found_however_they_are_written(void **state)
 static void columns_may_stand_in_any_order(void **state)
 {
     struct meters *meters;
-    assert_ok(meters_load(*state, TEXT("notes,unit,name,meter_id,resource_provider,category\r\n"
-                                       "\"a, b\",GB,\"N \"\"1\"\"\",Id-1,P,C\n\n"), &meters, NULL));
+    assert_ok(meters_load(*state,
+                          TEXT("notes,unit,name,meter_id,resource_provider,category\r\n"
+                               "\"a, b\",GB,\"N \"\"1\"\"\",Id-1,P,C\n\n"),
+                          &meters, NULL));
     const struct meter *meter = meters_find(meters, TEXT("id-1"));
     assert_non_null(meter);
     assert_text(meter->unit, "GB");
@@ -113,8 +115,8 @@ static void short_memory_is_not_a_bad_catalogue(void **state)
         struct meters *meters;
         struct error_info info = { 0 };
         assert_non_null(small);
-        err_t error = meters_load(small, TEXT("meter_id,name,category,unit,resource_provider\na,\"b\"\"b\",c,d,e\n"), &meters,
-                                  &info);
+        err_t error = meters_load(small, TEXT("meter_id,name,category,unit,resource_provider\na,\"b\"\"b\",c,d,e\n"),
+                                  &meters, &info);
         assert_true(error == ERROR_OK || error == ERROR_NO_MEMORY);
         assert_int_equal(info.code, error);
         failures += error != ERROR_OK;

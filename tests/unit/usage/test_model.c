@@ -1,5 +1,5 @@
-/* The store against a naive model: random batches (new, repeated, conflicting, late, long, bad, history), restarts, clocks
- * set back and failing writes; then random lists and summaries, which the model answers from an array of records. */
+/* The store against a naive model: random batches (new, repeated, conflicting, late, long, bad, history), restarts,
+ * clocks set back and failing writes; then random lists and summaries, which the model answers from an array. */
 #include "support/summary_fixture.h"
 
 #include "usage/model.h"
@@ -53,7 +53,8 @@ static struct model_record random_record(struct world *w, bool history)
         r.reported_ns = r.end_ns - NS_PER_DAY + (int64_t)below(w, 50 * NS_PER_DAY);
     }
     r.start_ns = r.end_ns - length_ns;
-    (void)snprintf(r.quantity, sizeof r.quantity, "%d.%0*d", (int)below(w, 1000), 1 + (int)below(w, 9), (int)below(w, 10));
+    (void)snprintf(r.quantity, sizeof r.quantity, "%d.%0*d", (int)below(w, 1000), 1 + (int)below(w, 9),
+                   (int)below(w, 10));
     r.bad = one_in(w, 15);
     return r;
 }
@@ -233,14 +234,15 @@ static void check_summed(struct world *w, const struct summary_query *query, con
     assert_string_equal(actual, wanted);
     assert_int_equal(row->records, expected->records);
     int64_t unit_ns = query->granularity == SUMMARY_DAILY ? NS_PER_DAY : NS_PER_HOUR;
-    assert_int_equal(row->start_ns, query->granularity == SUMMARY_TOTAL ? query->from_ns
-                                                                        : expected->key[MODEL_PERIOD] * unit_ns);
+    assert_int_equal(row->start_ns,
+                     query->granularity == SUMMARY_TOTAL ? query->from_ns : expected->key[MODEL_PERIOD] * unit_ns);
     model_check_row(&w->model, query, expected, row);
 }
 
 static void summary_step(struct world *w)
 {
-    struct summary_query query = { .reported_axis = one_in(w, 2), .granularity = (enum summary_granularity)below(w, 3) };
+    struct summary_query query = { .reported_axis = one_in(w, 2),
+                                   .granularity = (enum summary_granularity)below(w, 3) };
     random_window(w, query.granularity == SUMMARY_DAILY || one_in(w, 2) ? NS_PER_DAY : NS_PER_HOUR, &query.from_ns,
                   &query.to_ns);
     random_groups(w, &query);

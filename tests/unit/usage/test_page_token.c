@@ -25,7 +25,8 @@ static void positions_come_back(void **state)
         make(position, token);
         assert_ok(page_token_read(key, &scope, text_of(token), read));
         assert_memory_equal(read, position, sizeof read);
-        assert_int_equal(strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), strlen(token));
+        assert_int_equal(strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+                         strlen(token));
     }
 }
 

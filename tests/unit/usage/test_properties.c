@@ -1,5 +1,5 @@
-/* What must not change the totals: order, repeats, the size of batches, delays, restarts. What must fit together: windows
- * and pages. */
+/* What must not change the totals: order, repeats, the size of batches, delays, restarts. What must fit together:
+ * windows and pages. */
 #include "support/usage_fixture.h"
 
 #include "usage/page_token.h"
@@ -20,7 +20,8 @@ static void make_records(struct usage_fixture *f, struct prng *prng, struct text
     for (int i = 0; i < RECORDS; i++) {
         struct post post = post_good();
         int64_t to_ns = end_ns - (int64_t)prng_below(prng, 40 * 24) * NS_PER_HOUR;
-        int64_t length_ns = prng_below(prng, 6) == 0 ? (int64_t)(1 + prng_below(prng, 400)) * NS_PER_HOUR / 7 : NS_PER_HOUR;
+        int64_t length_ns =
+            prng_below(prng, 6) == 0 ? (int64_t)(1 + prng_below(prng, 400)) * NS_PER_HOUR / 7 : NS_PER_HOUR;
         char from[INSTANT_TEXT_SIZE], to[INSTANT_TEXT_SIZE];
         instant_print(to_ns - length_ns, from);
         instant_print(to_ns, to);
@@ -28,9 +29,11 @@ static void make_records(struct usage_fixture *f, struct prng *prng, struct text
         post.start = arena_format(f->arena, "\"%s\"", from).ptr;
         post.end = arena_format(f->arena, "\"%s\"", to).ptr;
         post.quantity = arena_format(f->arena, "%llu.%09llu", (unsigned long long)prng_below(prng, 100000),
-                                     (unsigned long long)prng_below(prng, 1000000000)).ptr;
+                                     (unsigned long long)prng_below(prng, 1000000000))
+                            .ptr;
         post.resource_uri = arena_format(f->arena, "\"/r%d\"", (int)prng_below(prng, 12)).ptr;
-        post.subscription_id = arena_format(f->arena, "\"00000000-0000-0000-0000-00000000000%d\"", (int)prng_below(prng, 4)).ptr;
+        post.subscription_id =
+            arena_format(f->arena, "\"00000000-0000-0000-0000-00000000000%d\"", (int)prng_below(prng, 4)).ptr;
         records[i] = usage_post_text(f, &post);
     }
 }
@@ -55,7 +58,8 @@ static struct text totals_of(struct usage_fixture *f, bool daily)
         guid_print(&rows.rows[i].subscription, guid);
         lines[i] = arena_format(f->arena, "%s %lld %.*s %s %llu\n", guid, (long long)rows.rows[i].start_ns,
                                 TEXT_ARGS(rows.rows[i].instance.resource_uri), quantity,
-                                (unsigned long long)rows.rows[i].records).ptr;
+                                (unsigned long long)rows.rows[i].records)
+                       .ptr;
     }
     qsort(lines, rows.count, sizeof *lines, compare_lines);
     for (size_t i = 0; i < rows.count; i++)
@@ -65,7 +69,8 @@ static struct text totals_of(struct usage_fixture *f, bool daily)
     return totals;
 }
 
-static void deliver(struct usage_fixture *f, struct prng *prng, const struct text records[RECORDS], const struct delivery *how)
+static void deliver(struct usage_fixture *f, struct prng *prng, const struct text records[RECORDS],
+                    const struct delivery *how)
 {
     struct text queue[2 * RECORDS];
     size_t count = 0;
@@ -106,8 +111,13 @@ static void however_records_arrive_the_totals_are_the_same(void **state)
         { .name = "repeated", .repeated = true, .batch_max = 40 },
         { .name = "delayed", .delayed = true, .batch_max = 10 },
         { .name = "with restarts", .restarted = true, .batch_max = 10 },
-        { .name = "everything at once", .shuffled = true, .reversed = true, .repeated = true, .delayed = true,
-          .restarted = true, .batch_max = 15 },
+        { .name = "everything at once",
+          .shuffled = true,
+          .reversed = true,
+          .repeated = true,
+          .delayed = true,
+          .restarted = true,
+          .batch_max = 15 },
     };
     struct usage_fixture *f = *state;
     struct prng prng = test_prng("unit-usage-properties");
@@ -214,8 +224,8 @@ static void assert_same_rows(const struct usage_rows *a, const struct usage_rows
     }
 }
 
-/* A window that has ended gives the same pages whatever is written between them and whoever restarts: no row twice, none
- * left out. */
+/* A window that has ended gives the same pages whatever is written between them and whoever restarts: no row twice,
+ * none left out. */
 static void pages_neither_skip_nor_repeat_while_writes_go_on(void **state)
 {
     struct usage_fixture *f = *state;
@@ -224,7 +234,8 @@ static void pages_neither_skip_nor_repeat_while_writes_go_on(void **state)
         clock_manual_advance(&f->base.clock, NS_PER_HOUR);
     }
     for (int variant = 0; variant < 8; variant++) {
-        struct listing_query query = { .daily = false, .details = variant % 2 == 0,
+        struct listing_query query = { .daily = false,
+                                       .details = variant % 2 == 0,
                                        .start_ns = test_instant("2026-01-31T12:00:00Z"),
                                        .end_ns = test_instant("2026-01-31T15:00:00Z") };
         if (variant >= 4) {
@@ -235,7 +246,7 @@ static void pages_neither_skip_nor_repeat_while_writes_go_on(void **state)
         struct listing_position position = { 0 };
         for (int page = 0; usage_list_page(&paged, &query, &position); page++) {
             post_rows(f, arena_format(f->arena, "w%d-%d", variant, page).ptr, 50); /* late usage of the same hours */
-            post_rows(f, "h0", 20);                                               /* and duplicates */
+            post_rows(f, "h0", 20);                                                /* and duplicates */
             carry_position(f, &position, page % 2 == 1);
         }
         assert_same_rows(&paged, &expected);

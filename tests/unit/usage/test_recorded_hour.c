@@ -106,7 +106,8 @@ static bool is_row_of(const struct listing_row *row, const struct recorded *reco
 
 static void assert_recorded(struct usage_fixture *f, const struct recorded rows[RECORDED_ROWS])
 {
-    struct listing_query query = { .details = true, .start_ns = test_instant("2019-12-10T19:00:00Z"),
+    struct listing_query query = { .details = true,
+                                   .start_ns = test_instant("2019-12-10T19:00:00Z"),
                                    .end_ns = test_instant("2019-12-10T20:00:00Z") };
     struct usage_rows listed = usage_list(f, &query);
     bool found[RECORDED_ROWS] = { false };
@@ -186,7 +187,8 @@ static void history_appears_in_its_own_reported_hour(void **state)
 {
     struct usage_fixture *f = *state;
     assert_verdict(post_history(f, "\"a\"", "\"2020-02-29T23:15:00Z\""), VERDICT_ACCEPTED);
-    struct listing_query query = { .details = true, .start_ns = test_instant("2020-02-29T23:00:00Z"),
+    struct listing_query query = { .details = true,
+                                   .start_ns = test_instant("2020-02-29T23:00:00Z"),
                                    .end_ns = test_instant("2020-03-01T00:00:00Z") };
     struct usage_rows rows = usage_list(f, &query);
     assert_int_equal(rows.count, 1);
@@ -206,7 +208,8 @@ static void live_usage_is_reported_when_it_is_committed(void **state)
     struct post post = post_good();
     post.reported = "\"2019-12-10T19:30:00Z\"";
     usage_post_accepted(f, &post);
-    struct listing_query query = { .details = true, .start_ns = test_instant("2026-01-31T12:00:00Z"),
+    struct listing_query query = { .details = true,
+                                   .start_ns = test_instant("2026-01-31T12:00:00Z"),
                                    .end_ns = test_instant("2026-01-31T13:00:00Z") };
     assert_int_equal(usage_list(f, &query).count, 1);
     assert_int_equal(store_fixture_state(&f->base).last_reported_ns, test_instant(FIXTURE_NOW));

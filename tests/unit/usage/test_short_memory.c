@@ -87,8 +87,8 @@ static err_t ask_list(void *context)
     bool more;
     struct arena *arena = arena_new(1024, 0);
     err_t error = arena == NULL ? ERROR_NO_MEMORY
-                                : listing_page(q->fixture->base.store, q->txn, arena, &query, &position, count_row, &count,
-                                               &more);
+                                : listing_page(q->fixture->base.store, q->txn, arena, &query, &position, count_row,
+                                               &count, &more);
     assert_true(error != ERROR_OK || count == 720);
     arena_free(arena);
     return error;
@@ -130,8 +130,9 @@ static void asking(void **state)
     struct usage_fixture *f = *state;
     static err_t (*const questions[])(void *context) = { ask_list, ask_summary, ask_subscriptions };
     post_usage(f);
-    struct subscription described = { .id = { { [15] = 0x10 } }, .display_name = TEXT("d"), .owner = TEXT("o"),
-                                      .offer_id = TEXT("f") };
+    struct subscription described = {
+        .id = { { [15] = 0x10 } }, .display_name = TEXT("d"), .owner = TEXT("o"), .offer_id = TEXT("f")
+    };
     struct subscription_put put;
     subscription_put_init(&put, &described);
     assert_ok(store_run(f->base.store, &put.job));
@@ -148,8 +149,9 @@ static err_t read_body(void *context)
     struct ingest_producer producer = { TEXT("p"), &usage_any_source, 1 };
     struct record_limits limits = usage_limits(q->fixture);
     struct buffer body = { 0 };
-    post.tags = "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":0,\"k\":1,\"l\":2,\"m\":3,"
-                "\"n\":4,\"o\":5,\"p\":6,\"q\":7}";
+    post.tags =
+        "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":0,\"k\":1,\"l\":2,\"m\":3,"
+        "\"n\":4,\"o\":5,\"p\":6,\"q\":7}";
     post_write(&post, &body);
     struct arena *arena = arena_new(1024, 0);
     struct ingest_batch *batch =

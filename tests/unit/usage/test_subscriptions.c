@@ -246,22 +246,22 @@ static void bodies_are_checked(void **state)
     assert_ok(read_json(f, "{}", &found, &info));
     assert_int_equal(found.id.bytes[15], 1);
     assert_text(found.owner, "");
-    assert_ok(read_json(f, "{\"tenantId\":null,\"displayName\":null,\"unknown\":1,\"providerSubscriptionId\":\"\"}", &found,
-                        &info));
+    assert_ok(read_json(f, "{\"tenantId\":null,\"displayName\":null,\"unknown\":1,\"providerSubscriptionId\":\"\"}",
+                        &found, &info));
     static const struct {
         const char *body, *target;
     } bad[] = {
-        { "{\"tenantId\":\"x\"}", "tenantId" },     { "{\"tenantId\":7}", "tenantId" },
-        { "{\"displayName\":[]}", "displayName" },  { "{\"owner\":true}", "owner" },
-        { "{\"offerId\":{}}", "offerId" },          { "{\"providerSubscriptionId\":\"1\"}", "providerSubscriptionId" },
+        { "{\"tenantId\":\"x\"}", "tenantId" },    { "{\"tenantId\":7}", "tenantId" },
+        { "{\"displayName\":[]}", "displayName" }, { "{\"owner\":true}", "owner" },
+        { "{\"offerId\":{}}", "offerId" },         { "{\"providerSubscriptionId\":\"1\"}", "providerSubscriptionId" },
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_error(read_json(f, bad[i].body, &found, &info), ERROR_INVALID_PROPERTY);
         assert_string_equal(info.target, bad[i].target);
     }
     assert_error(read_json(f, "[]", &found, &info), ERROR_INVALID_REQUEST_CONTENT);
-    struct text longest = arena_format(f->arena, "{\"owner\":\"%0512d\"}", 7), longer = arena_format(f->arena,
-                                                                                                  "{\"owner\":\"%0513d\"}", 7);
+    struct text longest = arena_format(f->arena, "{\"owner\":\"%0512d\"}", 7),
+                longer = arena_format(f->arena, "{\"owner\":\"%0513d\"}", 7);
     assert_ok(read_json(f, longest.ptr, &found, &info));
     assert_error(read_json(f, longer.ptr, &found, &info), ERROR_INVALID_PROPERTY);
 }
@@ -269,14 +269,18 @@ static void bodies_are_checked(void **state)
 static void is_written_as_the_interface_says(void **state)
 {
     (void)state;
-    struct subscription given = { .id = numbered(1), .display_name = TEXT("A"), .owner = TEXT(""), .offer_id = TEXT("o"),
+    struct subscription given = { .id = numbered(1),
+                                  .display_name = TEXT("A"),
+                                  .owner = TEXT(""),
+                                  .offer_id = TEXT("o"),
                                   .state = SUBSCRIPTION_UNKNOWN };
     struct buffer out = { 0 };
     struct json_writer json = json_writer(&out);
     subscription_to_json(&given, &json);
-    assert_text(buffer_text(&out), "{\"subscriptionId\":\"00000000-0000-0000-0000-000000000001\",\"tenantId\":null,"
-                                   "\"displayName\":\"A\",\"owner\":\"\",\"offerId\":\"o\",\"providerSubscriptionId\":null,"
-                                   "\"state\":\"Unknown\"}");
+    assert_text(buffer_text(&out),
+                "{\"subscriptionId\":\"00000000-0000-0000-0000-000000000001\",\"tenantId\":null,"
+                "\"displayName\":\"A\",\"owner\":\"\",\"offerId\":\"o\",\"providerSubscriptionId\":null,"
+                "\"state\":\"Unknown\"}");
     buffer_free(&out);
     assert_string_equal(subscription_state_name(SUBSCRIPTION_ENABLED), "Enabled");
     assert_string_equal(subscription_state_name(SUBSCRIPTION_DELETED), "Deleted");

@@ -20,7 +20,8 @@ static void post_samples(struct usage_fixture *f, const struct sample *samples, 
         struct post post = post_good();
         post.id = arena_format(f->arena, "\"%p-%zu\"", (const void *)samples, i).ptr;
         if (s->subscription != NULL)
-            post.subscription_id = arena_format(f->arena, "\"00000000-0000-0000-0000-00000000000%s\"", s->subscription).ptr;
+            post.subscription_id =
+                arena_format(f->arena, "\"00000000-0000-0000-0000-00000000000%s\"", s->subscription).ptr;
         if (s->meter != NULL)
             post.meter_id = arena_format(f->arena, "\"%s\"", s->meter).ptr;
         if (s->resource != NULL)
@@ -101,7 +102,7 @@ static void different_units_are_never_added_up(void **state)
     assert_answer(f, &query, "3/2 unit=GB*hours\n76/3 unit=Virtual core hours\n16/1\n32/1\n");
     struct meters *meters = summary_meters(f);
     struct summary_rows rows = summary_read(f, meters, &query);
-    assert_null(rows.rows[0].meter_id.ptr); /* two meters share the unit */
+    assert_null(rows.rows[0].meter_id.ptr);          /* two meters share the unit */
     assert_text(rows.rows[2].meter_id, "unknown-1"); /* only the meter tells what is counted */
     assert_text(rows.rows[3].meter_id, "unknown-2");
     assert_null(rows.rows[2].meter_name.ptr);
@@ -175,7 +176,8 @@ static void filters_keep_what_matches_all_of_them(void **state)
     static const struct {
         const char *filter, *expected;
     } cases[] = {
-        { "subscriptionId eq '00000000-0000-0000-0000-000000000001'", "3/2 unit=GB*hours\n68/2 unit=Virtual core hours\n" },
+        { "subscriptionId eq '00000000-0000-0000-0000-000000000001'",
+          "3/2 unit=GB*hours\n68/2 unit=Virtual core hours\n" },
         { "subscriptionId eq '00000000-0000-0000-0000-000000000009'", "" },
         { "subscriptionId eq 'not a guid'", "" },
         { "meterId eq 'fab6eb84500b4a09a8ca7358f8bbaea5'", "76/3 unit=Virtual core hours\n" },
@@ -193,7 +195,8 @@ static void filters_keep_what_matches_all_of_them(void **state)
         { "tag:env eq 'prod' and tag:cc eq '1'", "" },
         { "source eq 'Compute' and source eq 'Storage'", "" },
         { "source eq 'Compute' and source eq 'Compute' and location eq 'west'", "76/3 unit=Virtual core hours\n" },
-        { "location eq 'west' and subscription eq '00000000-0000-0000-0000-000000000002'", "8/1 unit=Virtual core hours\n" },
+        { "location eq 'west' and subscription eq '00000000-0000-0000-0000-000000000002'",
+          "8/1 unit=Virtual core hours\n" },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct summary_query query = total_query();
@@ -267,8 +270,8 @@ static void usage_reported_before_it_ended_is_found(void **state)
     post.end = "\"2026-02-01T00:01:00Z\"";
     usage_post_accepted(f, &post);
     for (int g = SUMMARY_TOTAL; g <= SUMMARY_HOURLY; g++) {
-        struct summary_query query = summary_query_of("2025-06-02T00:00:00Z", "2025-06-03T00:00:00Z",
-                                                      (enum summary_granularity)g);
+        struct summary_query query =
+            summary_query_of("2025-06-02T00:00:00Z", "2025-06-03T00:00:00Z", (enum summary_granularity)g);
         assert_int_equal(summary_read(f, summary_meters(f), &query).count, 1);
         query = summary_query_of("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", (enum summary_granularity)g);
         assert_int_equal(summary_read(f, summary_meters(f), &query).count, 1);

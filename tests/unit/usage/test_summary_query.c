@@ -48,8 +48,9 @@ static void groups_are_named_in_any_order(void **state)
 static void other_groups_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "meters", "meter;source", "tag", "tag:", "tag: ", "subscription,x",
-                                       "tag:a,tag:b,tag:c,tag:d,tag:e" };
+    static const char *const bad[] = {
+        "meters", "meter;source", "tag", "tag:", "tag: ", "subscription,x", "tag:a,tag:b,tag:c,tag:d,tag:e"
+    };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_group_refused(bad[i]);
 }
@@ -87,8 +88,8 @@ static void filters_compare_a_member_with_a_text(void **state)
 static void filters_are_joined_by_and(void **state)
 {
     struct summary_query query = { 0 };
-    assert_ok(summary_read_filter(*state, TEXT("meter eq 'a' and tag:x eq 'b' AND location eq 'c'and source eq 'd'"), &query,
-                                  NULL));
+    assert_ok(summary_read_filter(*state, TEXT("meter eq 'a' and tag:x eq 'b' AND location eq 'c'and source eq 'd'"),
+                                  &query, NULL));
     assert_int_equal(query.filter_count, 4);
     assert_text(query.filters[0].value, "a");
     assert_text(query.filters[1].tag, "x");
@@ -103,10 +104,25 @@ static void filters_are_joined_by_and(void **state)
 static void other_filters_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "meter",       "meter eq",        "meter eq a",        "meter ne 'a'",          "meter eq 'a",
-        "meter eq '",  "unit eq 'a'",     "eq 'a'",            "'a' eq meter",          "meter eq 'a' and",
-        "and",         "meter eq 'a' or source eq 'b'", "meter eq 'a' source eq 'b'",   "tag: eq 'a'",
-        "meter 'a'",   "meter eq 'a''",   "meter eq 'a' and and source eq 'b'",         "tag:a 'b'", "tag:a eq b",
+        "meter",
+        "meter eq",
+        "meter eq a",
+        "meter ne 'a'",
+        "meter eq 'a",
+        "meter eq '",
+        "unit eq 'a'",
+        "eq 'a'",
+        "'a' eq meter",
+        "meter eq 'a' and",
+        "and",
+        "meter eq 'a' or source eq 'b'",
+        "meter eq 'a' source eq 'b'",
+        "tag: eq 'a'",
+        "meter 'a'",
+        "meter eq 'a''",
+        "meter eq 'a' and and source eq 'b'",
+        "tag:a 'b'",
+        "tag:a eq b",
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct summary_query query = { 0 };
