@@ -333,7 +333,8 @@ def run_group(group, arguments):
     with tempfile.TemporaryDirectory(prefix="stampmeter-%s-" % group) as scratch:
         try:
             clock = Clock(group, arguments.long)
-            cases = globals()["group_" + group](arguments, dict(os.environ), scratch, clock)
+            environment = dict(os.environ, **({"STAMPMETER_LONG": "1"} if arguments.long else {}))
+            cases = globals()["group_" + group](arguments, environment, scratch, clock)
         except Missing as why:
             cases = [Case(group, "failed", str(why))]
     for case in cases:

@@ -51,6 +51,18 @@ static err_t initialise(struct store *store)
     return kv_commit(txn);
 }
 
+/* Only a store without any entry is a new one: if a used one got another secret, every identity in it would be
+ * forgotten and usage counted twice. */
+static err_t initialise_empty(struct store *store)
+{
+    struct kv_stats stats;
+    err_t error = kv_stats(store->kv, &stats);
+    for (int t = 0; error == ERROR_OK && t < KV_TABLE_COUNT; t++)
+        if (stats.entries[t] > 0)
+            error = ERROR_STORE_CORRUPT;
+    return error == ERROR_OK ? initialise(store) : error;
+}
+
 /* ERROR_NOT_FOUND: nothing has been written yet. */
 static err_t read_identity(struct store *store, struct kv_txn *txn, uint32_t *version, struct store_state *state)
 {
@@ -81,7 +93,7 @@ static err_t check_schema(struct store *store, struct store_state *state, struct
     }
     if (error == ERROR_NOT_FOUND) {
         *state = (struct store_state){ 0, INT64_MIN, -1 };
-        error = initialise(store);
+        error = initialise_empty(store);
     }
     if (error == ERROR_STORE_NEWER)
         return error_set(info, error, NULL,

@@ -42,7 +42,7 @@ struct listing_row {
     struct decimal_sum quantity;
     uint64_t records;
     bool has_instance;        /* details only */
-    struct instance instance; /* of the record reported last; texts live as long as the transaction */
+    struct instance instance; /* of the newest bucket, there the one first seen last; texts live as long as txn */
 };
 
 /* Calls emit for each row of the page; stops at its first error. *more tells whether another page follows,

@@ -217,6 +217,26 @@ static void damaged_meta_entries_are_refused(void **state)
     }
 }
 
+/* It would otherwise be taken for a new store and get another secret, under which no identity is known. */
+static void a_store_that_lost_its_schema_is_not_a_new_one(void **state)
+{
+    struct store_fixture *f = *state;
+    struct error_info info;
+    struct kv *kv;
+    struct kv_txn *txn;
+    struct kv_options options = { .folder = f->folder.path, .map_size_bytes = (size_t)1 << 28 };
+    struct record_job job = record_of("a", "1");
+    assert_ok(write_one(f, &job));
+    store_close(f->store);
+    f->store = NULL;
+    assert_ok(kv_open(&options, &kv, NULL));
+    assert_ok(kv_write_begin(kv, &txn));
+    assert_ok(kv_delete(txn, KV_META, TEXT("schema")));
+    assert_ok(kv_commit(txn));
+    kv_close(kv);
+    assert_error(open_again(f, f->folder.path, true, &info), ERROR_STORE_CORRUPT);
+}
+
 static void a_damaged_file_is_a_clear_error(void **state)
 {
     struct store_fixture *f = *state;
@@ -398,8 +418,8 @@ static void promise_1_a_failed_write_leaves_nothing_behind(void **state)
 TESTS(WITH_STORE(a_new_store_is_empty), WITH_STORE(a_second_opening_is_refused_and_the_first_goes_on),
       WITH_STORE(an_absent_store_is_only_made_when_asked), WITH_STORE(a_path_that_is_too_long_is_refused),
       WITH_STORE(a_newer_schema_is_refused_by_name), WITH_STORE(damaged_meta_entries_are_refused),
-      WITH_STORE(a_damaged_file_is_a_clear_error), WITH_STORE(keeps_its_secret_and_its_state),
-      WITH_STORE(a_claim_is_seen_by_whoever_comes_later), WITH_STORE(a_record_counts_once_in_its_first_hour),
-      WITH_STORE(a_sum_that_would_not_fit_changes_nothing), WITH_STORE(sums_leave_room_for_small_quantities),
-      WITH_STORE(the_sum_of_a_day_is_checked_too), WITH_STORE(history_keeps_its_own_reported_time),
-      cmocka_unit_test(promise_1_a_failed_write_leaves_nothing_behind))
+      WITH_STORE(a_store_that_lost_its_schema_is_not_a_new_one), WITH_STORE(a_damaged_file_is_a_clear_error),
+      WITH_STORE(keeps_its_secret_and_its_state), WITH_STORE(a_claim_is_seen_by_whoever_comes_later),
+      WITH_STORE(a_record_counts_once_in_its_first_hour), WITH_STORE(a_sum_that_would_not_fit_changes_nothing),
+      WITH_STORE(sums_leave_room_for_small_quantities), WITH_STORE(the_sum_of_a_day_is_checked_too),
+      WITH_STORE(history_keeps_its_own_reported_time), cmocka_unit_test(promise_1_a_failed_write_leaves_nothing_behind))
