@@ -72,17 +72,27 @@ static struct text take_word(struct text *text)
     return word;
 }
 
-/* The member's name: what stands before " eq", so that names of tags may hold blanks. */
+static bool has_control_character(struct text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < 0x20)
+            return true;
+    return false;
+}
+
+/* The member's name: what stands before " eq", so that names of tags may hold blanks. Not control characters: with
+ * line ends a name could seem to end in " eq" itself. */
 static bool take_name(struct text *text, struct text *name)
 {
     for (size_t i = 0; i + 3 < text->len; i++) {
-        struct text operator= { text->ptr + i, 3 };
+        struct text operator = { text->ptr + i, 3 };
         if (!text_equal_nocase(operator, TEXT(" eq")) || (text->ptr[i + 3] != ' ' && text->ptr[i + 3] != '\''))
             continue;
-        *name = text_trim((struct text){ text->ptr, i });
+        struct text before = { text->ptr, i };
+        *name = text_trim(before);
         text->ptr += i + 3;
         text->len -= i + 3;
-        return true;
+        return !has_control_character(before);
     }
     return false;
 }
