@@ -276,7 +276,10 @@ def group_fuzz(arguments, environment, scratch, clock):
 def junit_cases(prefix, path, code, output):
     cases = []
     if os.path.exists(path):
-        for element in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
+        root = xml.etree.ElementTree.parse(path).getroot()
+        for figure in root.iterfind("testsuite/properties/property"):
+            say("    %s: %s" % (figure.get("name"), figure.get("value")))
+        for element in root.iter("testcase"):
             verdict, text = "passed", ""
             for child in element:
                 if child.tag in ("failure", "error"):
