@@ -180,7 +180,7 @@ static err_t read_admin_list(struct read_job *job, struct kv_txn *txn)
 {
     struct subscription *all;
     size_t count;
-    err_t error = subscription_list(job->api->options.store, txn, http_arena(job->exchange), &all, &count);
+    err_t error = subscription_list(txn, http_arena(job->exchange), &all, &count);
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);

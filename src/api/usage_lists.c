@@ -222,7 +222,7 @@ static err_t exclude_indirect(struct usage_list *list, struct kv_txn *txn)
     struct arena *arena = http_arena(list->job.exchange);
     struct subscription *all;
     size_t count;
-    err_t error = subscription_list(store, txn, arena, &all, &count);
+    err_t error = subscription_list(txn, arena, &all, &count);
     uint32_t *excluded = arena_array(arena, count + 1, sizeof *excluded);
     if (error != ERROR_OK || excluded == NULL)
         return error != ERROR_OK ? error : ERROR_NO_MEMORY;

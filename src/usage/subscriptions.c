@@ -215,10 +215,8 @@ static err_t list_only_seen(struct kv_txn *txn, struct list *list)
     return error;
 }
 
-err_t subscription_list(struct store *store, struct kv_txn *txn, struct arena *arena, struct subscription **out,
-                        size_t *count)
+err_t subscription_list(struct kv_txn *txn, struct arena *arena, struct subscription **out, size_t *count)
 {
-    (void)store;
     struct list list = { .arena = arena };
     err_t error = list_described(txn, &list);
     if (error == ERROR_OK)

@@ -34,8 +34,7 @@ MUST_CHECK err_t subscription_operator(struct kv_txn *txn, struct guid *id);
 MUST_CHECK err_t subscription_get(struct store *store, struct kv_txn *txn, struct arena *arena, const struct guid *id,
                                   struct subscription *out);
 /* Every subscription, described ones by id, then those only seen in usage; *count entries in the arena. */
-MUST_CHECK err_t subscription_list(struct store *store, struct kv_txn *txn, struct arena *arena,
-                                   struct subscription **out, size_t *count);
+MUST_CHECK err_t subscription_list(struct kv_txn *txn, struct arena *arena, struct subscription **out, size_t *count);
 
 /* Whether usage of it shows in the operator's own list: everything that no delegated provider sold. */
 bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id);

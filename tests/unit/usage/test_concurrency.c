@@ -157,7 +157,7 @@ static void *read_usage(void *argument)
         EXPECT(records == state.last_sequence && summed_records == records);
         EXPECT(decimal_sum_compare(&hours, &days) == 0 && decimal_sum_compare(&hours, &journal) == 0);
         EXPECT(decimal_sum_compare(&hours, &summed) == 0);
-        EXPECT(subscription_list(f->base.store, txn, arena, &subscriptions, &subscription_count) == ERROR_OK);
+        EXPECT(subscription_list(txn, arena, &subscriptions, &subscription_count) == ERROR_OK);
         EXPECT(subscription_count <= 7);
         store_read_end(txn);
         txn = NULL;

@@ -44,7 +44,7 @@ static size_t list(struct usage_fixture *f, struct subscription **out)
 {
     struct kv_txn *txn = store_fixture_read(&f->base);
     size_t count;
-    assert_ok(subscription_list(f->base.store, txn, f->arena, out, &count));
+    assert_ok(subscription_list(txn, f->arena, out, &count));
     store_read_end(txn);
     return count;
 }
