@@ -23,8 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char text[DECIMAL_TEXT_SIZE];
     char longer[DECIMAL_TEXT_SIZE + 32];
     err_t error = decimal_parse((struct text){ (const char *)data, size }, &value);
-    REQUIRE(error == ERROR_OK || error == ERROR_INVALID_PROPERTY ||
-            error == ERROR_QUANTITY_OUT_OF_RANGE);
+    REQUIRE(error == ERROR_OK || error == ERROR_INVALID_PROPERTY || error == ERROR_QUANTITY_OUT_OF_RANGE);
     if (error != ERROR_OK)
         return 0;
     size_t len = decimal_print(&value, text);

@@ -13,8 +13,7 @@ static void must_read_back(int64_t ns, const char *text, size_t len)
     struct text printed = { text, len };
     int64_t back;
     REQUIREF(instant_parse(printed, &back) == ERROR_OK && back == ns, "%.*s", TEXT_ARGS(printed));
-    REQUIREF(instant_parse_lenient(printed, &back) == ERROR_OK && back == ns, "%.*s",
-        TEXT_ARGS(printed));
+    REQUIREF(instant_parse_lenient(printed, &back) == ERROR_OK && back == ns, "%.*s", TEXT_ARGS(printed));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

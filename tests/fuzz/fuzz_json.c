@@ -12,8 +12,7 @@ static const struct json *must_parse(struct arena *arena, struct text text)
 {
     const struct json *value;
     struct error_info info;
-    REQUIREF(json_parse(arena, text, &value, &info) == ERROR_OK, "%.*s: %s", TEXT_ARGS(text),
-        info.message);
+    REQUIREF(json_parse(arena, text, &value, &info) == ERROR_OK, "%.*s: %s", TEXT_ARGS(text), info.message);
     return value;
 }
 
@@ -39,19 +38,16 @@ static void check_split(struct arena *arena, struct text text, const struct json
     struct json_splitter splitter = json_split(text);
     struct text element;
     bool is_array = whole != NULL && json_type(whole) == JSON_ARRAY;
-    struct json_iterator elements =
-        whole != NULL ? json_iterate(whole) : (struct json_iterator){ 0 };
+    struct json_iterator elements = whole != NULL ? json_iterate(whole) : (struct json_iterator){ 0 };
     size_t count = 0;
     while (json_split_next(&splitter, &element)) {
-        REQUIRE(element.len > 0 && element.ptr >= text.ptr &&
-                element.ptr + element.len <= text.ptr + text.len);
+        REQUIRE(element.len > 0 && element.ptr >= text.ptr && element.ptr + element.len <= text.ptr + text.len);
         count++;
         if (whole == NULL)
             continue;
         const struct json *parsed = must_parse(arena, element);
         REQUIRE(!is_array || json_next(&elements));
-        REQUIRE(text_equal(
-            json_minify(arena, parsed), json_minify(arena, is_array ? elements.value : whole)));
+        REQUIRE(text_equal(json_minify(arena, parsed), json_minify(arena, is_array ? elements.value : whole)));
     }
     if (whole != NULL) {
         REQUIREF(splitter.error == ERROR_OK, "error=%d", (int)splitter.error);

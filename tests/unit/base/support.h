@@ -21,11 +21,11 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define TESTS(...)                                                                                 \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                         \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+#define TESTS(...)                                                                                                     \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                                             \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                                              \
     }
 
 static inline void assert_text(struct text actual, const char *expected)
@@ -61,6 +61,5 @@ static inline bool aborts(void (*function)(void *context), void *context)
         _exit(0);
     }
     int status = 0;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
-           WTERMSIG(status) == SIGABRT;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }

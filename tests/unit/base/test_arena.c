@@ -229,6 +229,5 @@ static void survives_short_memory(void **state)
 }
 
 TESTS(cmocka_unit_test(allocates), cmocka_unit_test(makes_texts), cmocka_unit_test(keeps_the_limit),
-    cmocka_unit_test(runs_cleanups), cmocka_unit_test(rewinds),
-    cmocka_unit_test(refuses_wrong_marks), cmocka_unit_test(resizes),
-    cmocka_unit_test(survives_short_memory))
+      cmocka_unit_test(runs_cleanups), cmocka_unit_test(rewinds), cmocka_unit_test(refuses_wrong_marks),
+      cmocka_unit_test(resizes), cmocka_unit_test(survives_short_memory))

@@ -121,6 +121,5 @@ static void survives_short_memory(void **state)
     assert_true(n > 4);
 }
 
-TESTS(cmocka_unit_test(appends), cmocka_unit_test(reuses_room),
-    cmocka_unit_test(behaves_as_a_queue), cmocka_unit_test(refuses_misuse),
-    cmocka_unit_test(survives_short_memory))
+TESTS(cmocka_unit_test(appends), cmocka_unit_test(reuses_room), cmocka_unit_test(behaves_as_a_queue),
+      cmocka_unit_test(refuses_misuse), cmocka_unit_test(survives_short_memory))

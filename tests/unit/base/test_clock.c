@@ -62,4 +62,4 @@ static void freezing_keeps_the_wall(void **state)
 }
 
 TESTS(cmocka_unit_test(system_clock_runs), cmocka_unit_test(paused_clock_stands),
-    cmocka_unit_test(speed_scales_monotonic_time), cmocka_unit_test(freezing_keeps_the_wall))
+      cmocka_unit_test(speed_scales_monotonic_time), cmocka_unit_test(freezing_keeps_the_wall))

@@ -14,55 +14,43 @@ enum { LISTEN, THREADS, TLS_ON, BODY, FORMAT, TIMEOUT, PASSWORD, FREE };
 
 static const struct config_option table[] = {
     [LISTEN] = { .section = "net",
-        .key = "listen",
-        .type = CONFIG_TEXT,
-        .default_text = "127.0.0.1:8443",
-        .flag = "--listen",
-        .help = "Address and port." },
+                 .key = "listen",
+                 .type = CONFIG_TEXT,
+                 .default_text = "127.0.0.1:8443",
+                 .flag = "--listen",
+                 .help = "Address and port." },
     [THREADS] = { .section = "net",
-        .key = "threads",
-        .type = CONFIG_INT,
-        .default_text = "2",
-        .min = 1,
-        .max = 16,
-        .help = "Threads." },
-    [TLS_ON] = { .section = "net",
-        .key = "tls",
-        .type = CONFIG_BOOL,
-        .default_text = "true",
-        .help = "TLS." },
+                  .key = "threads",
+                  .type = CONFIG_INT,
+                  .default_text = "2",
+                  .min = 1,
+                  .max = 16,
+                  .help = "Threads." },
+    [TLS_ON] = { .section = "net", .key = "tls", .type = CONFIG_BOOL, .default_text = "true", .help = "TLS." },
     [BODY] = { .section = "net",
-        .key = "max-body",
-        .type = CONFIG_SIZE,
-        .default_text = "16MiB",
-        .min = 1024,
-        .max = INT64_C(1) << 30,
-        .help = "Largest body." },
+               .key = "max-body",
+               .type = CONFIG_SIZE,
+               .default_text = "16MiB",
+               .min = 1024,
+               .max = INT64_C(1) << 30,
+               .help = "Largest body." },
     [FORMAT] = { .section = "log",
-        .key = "format",
-        .type = CONFIG_CHOICE,
-        .default_text = "text",
-        .choices = formats,
-        .reloadable = true,
-        .help = "Form of the log." },
+                 .key = "format",
+                 .type = CONFIG_CHOICE,
+                 .default_text = "text",
+                 .choices = formats,
+                 .reloadable = true,
+                 .help = "Form of the log." },
     [TIMEOUT] = { .section = "log",
-        .key = "timeout",
-        .type = CONFIG_DURATION,
-        .default_text = "10s",
-        .min = 1,
-        .max = INT64_C(400) * 86400000,
-        .reloadable = true,
-        .help = "Patience." },
-    [PASSWORD] = { .section = "log",
-        .key = "password",
-        .type = CONFIG_TEXT,
-        .secret = true,
-        .help = "A secret." },
-    [FREE] = { .section = "log",
-        .key = "free",
-        .type = CONFIG_INT,
-        .default_text = "-5",
-        .help = "Any number." },
+                  .key = "timeout",
+                  .type = CONFIG_DURATION,
+                  .default_text = "10s",
+                  .min = 1,
+                  .max = INT64_C(400) * 86400000,
+                  .reloadable = true,
+                  .help = "Patience." },
+    [PASSWORD] = { .section = "log", .key = "password", .type = CONFIG_TEXT, .secret = true, .help = "A secret." },
+    [FREE] = { .section = "log", .key = "free", .type = CONFIG_INT, .default_text = "-5", .help = "Any number." },
 };
 
 static struct arena *arena;
@@ -95,8 +83,8 @@ static err_t load(const char *file, char *const *environment, const char *listen
     struct text flag_texts[] = { text_of(listen_flag) };
     if (file != NULL)
         assert_int_equal(file_write_durable(path, text_of(file), 0600, NULL), ERROR_OK);
-    return config_load(arena, table, COUNT_OF(table), file != NULL ? path : NULL, environment,
-        flag_options, flag_texts, listen_flag != NULL, &config, &info);
+    return config_load(arena, table, COUNT_OF(table), file != NULL ? path : NULL, environment, flag_options, flag_texts,
+                       listen_flag != NULL, &config, &info);
 }
 
 static int64_t number(size_t option)
@@ -127,10 +115,9 @@ static void has_defaults(void **state)
 static void reads_a_file(void **state)
 {
     (void)state;
-    static const char file[] =
-        "// first line\n{\n  // indented: \"listen\": 1,\n\t// tab\n  \"net\": {\"listen\": "
-        "\"http://[::1]:80\", \"threads\": 16,\n    \"tls\": false, \"max-body\": \"64KiB\"},\n"
-        "  \"log\": {\"format\": \"json\", \"timeout\": \"400d\"}\n}\n// last line";
+    static const char file[] = "// first line\n{\n  // indented: \"listen\": 1,\n\t// tab\n  \"net\": {\"listen\": "
+                               "\"http://[::1]:80\", \"threads\": 16,\n    \"tls\": false, \"max-body\": \"64KiB\"},\n"
+                               "  \"log\": {\"format\": \"json\", \"timeout\": \"400d\"}\n}\n// last line";
     assert_int_equal(load(file, NULL, NULL), ERROR_OK);
     assert_text(config.values[LISTEN].text, "http://[::1]:80");
     assert_int_equal(config.values[LISTEN].origin, CONFIG_FROM_FILE);
@@ -142,9 +129,7 @@ static void reads_a_file(void **state)
     assert_int_equal(config.values[FREE].origin, CONFIG_FROM_DEFAULT);
     assert_int_equal(load("{}", NULL, NULL), ERROR_OK);
     assert_int_equal(
-        load(
-            "{\"net\":{\"max-body\":4096,\"threads\":\"3\"},\"log\":{\"timeout\":1500,\"free\":-7}}",
-            NULL, NULL),
+        load("{\"net\":{\"max-body\":4096,\"threads\":\"3\"},\"log\":{\"timeout\":1500,\"free\":-7}}", NULL, NULL),
         ERROR_OK);
     assert_int_equal(number(BODY), 4096);
     assert_int_equal(number(THREADS), 3);
@@ -161,8 +146,7 @@ static void ranks_its_sources(void **state)
     char secret[] = "STAMPMETER_LOG_PASSWORD=a=b";
     char other[] = "PATH=/bin";
     char *environment[] = { other, listen, body, tls, secret, NULL };
-    static const char file[] =
-        "{\"net\":{\"listen\":\"file\",\"threads\":5,\"max-body\":\"1MiB\"}}";
+    static const char file[] = "{\"net\":{\"listen\":\"file\",\"threads\":5,\"max-body\":\"1MiB\"}}";
     assert_int_equal(load(file, environment, "flag"), ERROR_OK);
     assert_text(config.values[LISTEN].text, "flag");
     assert_int_equal(config.values[LISTEN].origin, CONFIG_FROM_FLAG);
@@ -180,12 +164,10 @@ static void refuses_bad_files(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        { "{\"net\":{\"lisen\":\"x\"}}",
-            "net.lisen is not known; the nearest known key is net.listen" },
-        { "{\"nte\":{\"listen\":\"x\"}}",
-            "nte.listen is not known; the nearest known key is net.listen" },
+        { "{\"net\":{\"lisen\":\"x\"}}", "net.lisen is not known; the nearest known key is net.listen" },
+        { "{\"nte\":{\"listen\":\"x\"}}", "nte.listen is not known; the nearest known key is net.listen" },
         { "{\"net\":{\"threads\":5,\"max_body\":1024}}",
-            "net.max_body is not known; the nearest known key is net.max-body" },
+          "net.max_body is not known; the nearest known key is net.max-body" },
         { "{\"listen\":\"x\"}", "listen is not known; the nearest known key is net.listen" },
         { "{\"net\":{\"threads\":17}}", "net.threads is \"17\", it takes a whole number, 1 to 16" },
         { "{\"net\":{\"threads\":0}}", "net.threads" },
@@ -224,8 +206,8 @@ static void refuses_bad_files(void **state)
     }
     assert_int_equal(number(THREADS), 7);
     size_t none = 0;
-    assert_int_equal(config_load(arena, table, COUNT_OF(table), "/nonexistent/file", NULL, &none,
-                         NULL, 0, &config, &info),
+    assert_int_equal(
+        config_load(arena, table, COUNT_OF(table), "/nonexistent/file", NULL, &none, NULL, 0, &config, &info),
         ERROR_INVALID_CONFIG);
     assert_non_null(strstr(info.message, "/nonexistent/file"));
 }
@@ -235,7 +217,7 @@ static void refuses_bad_variables(void **state)
     (void)state;
     static const char *const bad[][2] = {
         { "STAMPMETER_NET_LISEN=x",
-            "STAMPMETER_NET_LISEN is not known; the nearest known key is STAMPMETER_NET_LISTEN" },
+          "STAMPMETER_NET_LISEN is not known; the nearest known key is STAMPMETER_NET_LISTEN" },
         { "STAMPMETER_NET_SOMETHING=x", "STAMPMETER_NET_SOMETHING is not known" },
         { "STAMPMETER_NTE_LISTEN=x", "the nearest known key is STAMPMETER_NET_LISTEN" },
         { "STAMPMETER_NET_THREADS=many", "environment: net.threads is \"many\"" },
@@ -286,11 +268,10 @@ static void writes_effective_values(void **state)
     char *environment[] = { body, NULL };
     assert_int_equal(load("{\"net\":{\"tls\":false}}", environment, ":80"), ERROR_OK);
     config_write_effective(&config, false, &out);
-    assert_text(buffer_text(&out),
-        "net.listen = \":80\"  (flag)\nnet.threads = 2  (default)\nnet.tls = false  (file)\n"
-        "net.max-body = \"1MiB\"  (environment)\nlog.format = \"text\"  (default)\n"
-        "log.timeout = \"10s\"  (default)\nlog.password = \"\"  (default)\n"
-        "log.free = -5  (default)\n");
+    assert_text(buffer_text(&out), "net.listen = \":80\"  (flag)\nnet.threads = 2  (default)\nnet.tls = false  (file)\n"
+                                   "net.max-body = \"1MiB\"  (environment)\nlog.format = \"text\"  (default)\n"
+                                   "log.timeout = \"10s\"  (default)\nlog.password = \"\"  (default)\n"
+                                   "log.free = -5  (default)\n");
     buffer_clear(&out);
     config_write_effective(&config, true, &out);
     const struct json *root;
@@ -315,8 +296,7 @@ static void writes_a_sample(void **state)
     assert_int_equal(load(out.data, NULL, NULL), ERROR_OK);
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         assert_int_equal(config.values[i].origin, CONFIG_FROM_FILE);
-        assert_text(
-            config.values[i].text, table[i].default_text != NULL ? table[i].default_text : "");
+        assert_text(config.values[i].text, table[i].default_text != NULL ? table[i].default_text : "");
         assert_non_null(strstr(out.data, table[i].help));
     }
     assert_non_null(strstr(out.data, "Also: STAMPMETER_NET_LISTEN, --listen\n"));
@@ -341,8 +321,7 @@ static void survives_short_memory(void **state)
         arena = arena_new(256, 0);
         error = ERROR_NO_MEMORY;
         if (arena != NULL)
-            error = config_load(
-                arena, table, COUNT_OF(table), path, environment, &none, NULL, 0, &own, &info);
+            error = config_load(arena, table, COUNT_OF(table), path, environment, &none, NULL, 0, &own, &info);
         assert_int_equal(memory_fail_from(0), error != ERROR_OK);
         assert_true(error == ERROR_OK || error == ERROR_NO_MEMORY);
         assert_int_equal(own.values != NULL, error == ERROR_OK);
@@ -355,6 +334,5 @@ static void survives_short_memory(void **state)
 #define CONFIG_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 TESTS(CONFIG_TEST(has_defaults), CONFIG_TEST(reads_a_file), CONFIG_TEST(ranks_its_sources),
-    CONFIG_TEST(refuses_bad_files), CONFIG_TEST(refuses_bad_variables), CONFIG_TEST(keeps_secrets),
-    CONFIG_TEST(writes_effective_values), CONFIG_TEST(writes_a_sample),
-    CONFIG_TEST(survives_short_memory))
+      CONFIG_TEST(refuses_bad_files), CONFIG_TEST(refuses_bad_variables), CONFIG_TEST(keeps_secrets),
+      CONFIG_TEST(writes_effective_values), CONFIG_TEST(writes_a_sample), CONFIG_TEST(survives_short_memory))

@@ -61,16 +61,14 @@ static void derives(void **state)
     uint8_t out[64];
     pbkdf2_sha256(TEXT("passwd"), "salt", 4, 1, out, 64);
     assert_hex(out, 64,
-        "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
-        "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
+               "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+               "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
     pbkdf2_sha256(TEXT("password"), "salt", 4, 2, out, 32);
     assert_hex(out, 32, "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43");
     pbkdf2_sha256(TEXT("password"), "salt", 4, 4096, out, 20);
     assert_hex(out, 20, "c5e478d59288c841aa530db6845c4c8d962893a0");
-    pbkdf2_sha256(TEXT("passwordPASSWORDpassword"), "saltSALTsaltSALTsaltSALTsaltSALTsalt", 36,
-        4096, out, 40);
-    assert_hex(out, 40,
-        "348c89dbcbd32b2f32d814b8116e84cf2b17347ebc1800181c4e2a1fb8dd53e1c635518c7dac47e9");
+    pbkdf2_sha256(TEXT("passwordPASSWORDpassword"), "saltSALTsaltSALTsaltSALTsaltSALTsalt", 36, 4096, out, 40);
+    assert_hex(out, 40, "348c89dbcbd32b2f32d814b8116e84cf2b17347ebc1800181c4e2a1fb8dd53e1c635518c7dac47e9");
 }
 
 static void compares(void **state)
@@ -195,7 +193,6 @@ static void hash64_is_stable(void **state)
     assert_true(hash64("0123456789abcdef0123456789abcdef0", 33, 2) == UINT64_C(0xa5b100d03cc17c44));
 }
 
-TESTS(cmocka_unit_test(hashes), cmocka_unit_test(authenticates), cmocka_unit_test(derives),
-    cmocka_unit_test(compares), cmocka_unit_test(draws), cmocka_unit_test(repeats),
-    cmocka_unit_test(hash64_mixes), cmocka_unit_test(hash64_spreads),
-    cmocka_unit_test(hash64_is_stable))
+TESTS(cmocka_unit_test(hashes), cmocka_unit_test(authenticates), cmocka_unit_test(derives), cmocka_unit_test(compares),
+      cmocka_unit_test(draws), cmocka_unit_test(repeats), cmocka_unit_test(hash64_mixes),
+      cmocka_unit_test(hash64_spreads), cmocka_unit_test(hash64_is_stable))

@@ -32,8 +32,7 @@ static void reads_and_prints(void **state)
         err_t error = decimal_parse((struct text){ copy + 1, len }, &value);
         free(copy);
         if (error != parse_vectors[i].error)
-            fail_msg("\"%s\": error %d, should be %d", parse_vectors[i].text, (int)error,
-                (int)parse_vectors[i].error);
+            fail_msg("\"%s\": error %d, should be %d", parse_vectors[i].text, (int)error, (int)parse_vectors[i].error);
         if (error == ERROR_OK)
             assert_prints(&value, parse_vectors[i].printed);
         else
@@ -50,8 +49,7 @@ static void bounds_its_work(void **state)
     char *text = malloc(size);
     struct decimal value;
     memset(text, '7', size);
-    assert_int_equal(
-        decimal_parse((struct text){ text, size }, &value), ERROR_QUANTITY_OUT_OF_RANGE);
+    assert_int_equal(decimal_parse((struct text){ text, size }, &value), ERROR_QUANTITY_OUT_OF_RANGE);
     memset(text + 1, '0', size - 1);
     text[1] = '.';
     assert_int_equal(decimal_parse((struct text){ text, size }, &value), ERROR_OK);
@@ -60,8 +58,7 @@ static void bounds_its_work(void **state)
     assert_int_equal(decimal_parse((struct text){ text, size }, &value), ERROR_OK);
     assert_prints(&value, "7");
     memset(text + 2, '9', size - 2);
-    assert_int_equal(
-        decimal_parse((struct text){ text, size }, &value), ERROR_QUANTITY_OUT_OF_RANGE);
+    assert_int_equal(decimal_parse((struct text){ text, size }, &value), ERROR_QUANTITY_OUT_OF_RANGE);
     text[0] = '0';
     assert_int_equal(decimal_parse((struct text){ text, size }, &value), ERROR_OK);
     assert_true(decimal_is_zero(&value));
@@ -73,8 +70,7 @@ static void shares(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(share_vectors); i++) {
         struct decimal value = decimal_of(share_vectors[i].value);
-        struct decimal share =
-            decimal_share(&value, share_vectors[i].numerator, share_vectors[i].denominator);
+        struct decimal share = decimal_share(&value, share_vectors[i].numerator, share_vectors[i].denominator);
         assert_prints(&share, share_vectors[i].share);
     }
     struct decimal one = decimal_from_i64(1);
@@ -175,11 +171,9 @@ static void sums(void **state)
     struct decimal_sum largest = { { UINT64_MAX, UINT64_MAX, UINT64_MAX, INT64_MAX } };
     struct decimal_sum smallest = { { 0, 0, 0, UINT64_C(1) << 63 } };
     assert_true(decimal_sum_print(&smallest, out) < DECIMAL_TEXT_SIZE);
-    assert_string_equal(
-        out, "-57896044618658097711785492504343953926634992332.820282019728792003956564819968");
+    assert_string_equal(out, "-57896044618658097711785492504343953926634992332.820282019728792003956564819968");
     (void)decimal_sum_print(&largest, out);
-    assert_string_equal(
-        out, "57896044618658097711785492504343953926634992332.820282019728792003956564819967");
+    assert_string_equal(out, "57896044618658097711785492504343953926634992332.820282019728792003956564819967");
     struct decimal_sum edge = { { 0, 0, UINT64_C(1) << 63, 0 } };
     assert_false(decimal_sum_to_decimal(&edge, &back));
     edge.words[3] = UINT64_MAX;
@@ -242,8 +236,7 @@ static void keeps_the_laws(void **state)
         assert_true(decimal_subtract(&result, &b, &result));
         assert_true(same(result, a));
         struct decimal negated = decimal_negate(&a);
-        assert_int_equal(decimal_compare(&negated, &b),
-            -decimal_compare(&a, (struct decimal[]){ decimal_negate(&b) }));
+        assert_int_equal(decimal_compare(&negated, &b), -decimal_compare(&a, (struct decimal[]){ decimal_negate(&b) }));
         uint8_t bytes[DECIMAL_ENCODED_SIZE];
         decimal_encode(&a, bytes);
         assert_true(same(decimal_decode(bytes), a));
@@ -278,8 +271,7 @@ static void shares_add_up(void **state)
     }
 }
 
-TESTS(cmocka_unit_test(reads_and_prints), cmocka_unit_test(bounds_its_work),
-    cmocka_unit_test(shares), cmocka_unit_test(adds_and_compares),
-    cmocka_unit_test(refuses_to_overflow), cmocka_unit_test(converts), cmocka_unit_test(sums),
-    cmocka_unit_test(refuses_misuse), cmocka_unit_test(keeps_the_laws),
-    cmocka_unit_test(shares_add_up))
+TESTS(cmocka_unit_test(reads_and_prints), cmocka_unit_test(bounds_its_work), cmocka_unit_test(shares),
+      cmocka_unit_test(adds_and_compares), cmocka_unit_test(refuses_to_overflow), cmocka_unit_test(converts),
+      cmocka_unit_test(sums), cmocka_unit_test(refuses_misuse), cmocka_unit_test(keeps_the_laws),
+      cmocka_unit_test(shares_add_up))

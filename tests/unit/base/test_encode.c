@@ -24,9 +24,13 @@ static void encodes_base64(void **state)
 {
     (void)state;
     /* RFC 4648 section 10 */
-    static const char *const vectors[][3] = { { "", "", "" }, { "f", "Zg==", "Zg" },
-        { "fo", "Zm8=", "Zm8" }, { "foo", "Zm9v", "Zm9v" }, { "foob", "Zm9vYg==", "Zm9vYg" },
-        { "fooba", "Zm9vYmE=", "Zm9vYmE" }, { "foobar", "Zm9vYmFy", "Zm9vYmFy" } };
+    static const char *const vectors[][3] = { { "", "", "" },
+                                              { "f", "Zg==", "Zg" },
+                                              { "fo", "Zm8=", "Zm8" },
+                                              { "foo", "Zm9v", "Zm9v" },
+                                              { "foob", "Zm9vYg==", "Zm9vYg" },
+                                              { "fooba", "Zm9vYmE=", "Zm9vYmE" },
+                                              { "foobar", "Zm9vYmFy", "Zm9vYmFy" } };
     for (size_t i = 0; i < COUNT_OF(vectors); i++) {
         char text[16];
         char bytes[16];
@@ -50,10 +54,8 @@ static void refuses_other_base64(void **state)
     (void)state;
     char out[16];
     size_t len;
-    static const char *const bad_url[] = { "Z", "Zg==", "Zh", "Zm9=", "Zm+v", "Zm/v", "Zm9vY",
-        "Zm 9", "Zm9\n" };
-    static const char *const bad[] = { "Zg", "Zg=", "Zh==", "Zm9v=", "====", "=", "Zm-v", "Zm_v",
-        "Z===", "Zg==Zg==" };
+    static const char *const bad_url[] = { "Z", "Zg==", "Zh", "Zm9=", "Zm+v", "Zm/v", "Zm9vY", "Zm 9", "Zm9\n" };
+    static const char *const bad[] = { "Zg", "Zg=", "Zh==", "Zm9v=", "====", "=", "Zm-v", "Zm_v", "Z===", "Zg==Zg==" };
     for (size_t i = 0; i < COUNT_OF(bad_url); i++)
         assert_false(base64url_decode(text_of(bad_url[i]), out, sizeof out, &len));
     for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -90,8 +92,7 @@ static void encodes_percent(void **state)
 static void encodes_varints(void **state)
 {
     (void)state;
-    static const uint64_t values[] = { 0, 1, 127, 128, 16383, 16384, 1 << 28, UINT32_MAX, INT64_MAX,
-        UINT64_MAX };
+    static const uint64_t values[] = { 0, 1, 127, 128, 16383, 16384, 1 << 28, UINT32_MAX, INT64_MAX, UINT64_MAX };
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         uint8_t out[VARINT_SIZE_MAX];
         uint64_t value;
@@ -141,8 +142,7 @@ static void reads_guids(void **state)
     struct guid other;
     char out[GUID_TEXT_SIZE];
     assert_true(guid_parse(TEXT("0F8FAD5B-d9cb-469f-A165-70867728950e"), &guid));
-    assert_memory_equal(
-        guid.bytes, "\x0f\x8f\xad\x5b\xd9\xcb\x46\x9f\xa1\x65\x70\x86\x77\x28\x95\x0e", 16);
+    assert_memory_equal(guid.bytes, "\x0f\x8f\xad\x5b\xd9\xcb\x46\x9f\xa1\x65\x70\x86\x77\x28\x95\x0e", 16);
     guid_print(&guid, out);
     assert_string_equal(out, canonical);
     assert_true(guid_parse_loose(text_of(canonical), &other));
@@ -151,10 +151,14 @@ static void reads_guids(void **state)
     assert_true(guid_equal(&guid, &other));
     other.bytes[15] ^= 1;
     assert_false(guid_equal(&guid, &other));
-    static const char *const bad[] = { "", "0f8fad5bd9cb469fa16570867728950e",
-        "0f8fad5b-d9cb-469f-a165-70867728950", "0f8fad5b-d9cb-469f-a165-70867728950e0",
-        "0f8fad5b-d9cb-469f-a165-70867728950g", "0f8fad5b_d9cb-469f-a165-70867728950e",
-        "0f8fad5b-d9cb-469f-a16-570867728950e", "{0f8fad5b-d9cb-469f-a165-70867728950}" };
+    static const char *const bad[] = { "",
+                                       "0f8fad5bd9cb469fa16570867728950e",
+                                       "0f8fad5b-d9cb-469f-a165-70867728950",
+                                       "0f8fad5b-d9cb-469f-a165-70867728950e0",
+                                       "0f8fad5b-d9cb-469f-a165-70867728950g",
+                                       "0f8fad5b_d9cb-469f-a165-70867728950e",
+                                       "0f8fad5b-d9cb-469f-a16-570867728950e",
+                                       "{0f8fad5b-d9cb-469f-a165-70867728950}" };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(guid_parse(text_of(bad[i]), &other));
     assert_false(guid_parse_loose(TEXT("0f8fad5bd9cb469fa16570867728950x"), &other));
@@ -176,7 +180,6 @@ static void makes_random_guids(void **state)
     assert_string_equal(out, "00000000-0000-4000-8000-000000000000");
 }
 
-TESTS(cmocka_unit_test(encodes_hex), cmocka_unit_test(encodes_base64),
-    cmocka_unit_test(refuses_other_base64), cmocka_unit_test(encodes_percent),
-    cmocka_unit_test(encodes_varints), cmocka_unit_test(stores_big_endian),
-    cmocka_unit_test(reads_guids), cmocka_unit_test(makes_random_guids))
+TESTS(cmocka_unit_test(encodes_hex), cmocka_unit_test(encodes_base64), cmocka_unit_test(refuses_other_base64),
+      cmocka_unit_test(encodes_percent), cmocka_unit_test(encodes_varints), cmocka_unit_test(stores_big_endian),
+      cmocka_unit_test(reads_guids), cmocka_unit_test(makes_random_guids))

@@ -75,5 +75,5 @@ static void checks_abort(void **state)
     assert_true(aborts(breaks_a_requirement, &wrong));
 }
 
-TESTS(cmocka_unit_test(table_is_sane), cmocka_unit_test(sets_messages),
-    cmocka_unit_test(keeps_messages_valid), cmocka_unit_test(checks_abort))
+TESTS(cmocka_unit_test(table_is_sane), cmocka_unit_test(sets_messages), cmocka_unit_test(keeps_messages_valid),
+      cmocka_unit_test(checks_abort))

@@ -57,8 +57,7 @@ static void writes_and_reads(void **state)
     assert_false(file_exists(in_folder("a")));
     assert_int_equal(file_write_durable(in_folder("a"), TEXT("first"), 0600, &info), ERROR_OK);
     assert_true(file_exists(path));
-    assert_int_equal(
-        file_write_durable(path, (struct text){ large, sizeof large }, 0640, &info), ERROR_OK);
+    assert_int_equal(file_write_durable(path, (struct text){ large, sizeof large }, 0640, &info), ERROR_OK);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0640); /* whatever the mask */
     (void)umask(mask);
@@ -81,8 +80,7 @@ static void reports_failures(void **state)
     struct buffer content = { 0 };
     assert_int_equal(file_read(in_folder("missing"), 10, &content, &info), ERROR_NOT_FOUND);
     assert_non_null(strstr(info.message, "missing: No such file"));
-    assert_int_equal(
-        file_write_durable(in_folder("missing/b"), TEXT("x"), 0600, &info), ERROR_NOT_FOUND);
+    assert_int_equal(file_write_durable(in_folder("missing/b"), TEXT("x"), 0600, &info), ERROR_NOT_FOUND);
     assert_non_null(strstr(info.message, "missing/b"));
     assert_int_equal(file_write_durable(in_folder("a"), TEXT("0123456789"), 0600, NULL), ERROR_OK);
     assert_int_equal(file_read(path, 9, &content, &info), ERROR_REQUEST_TOO_LARGE);
@@ -197,4 +195,4 @@ static void killing_frees_the_lock(void **state)
 #define FILE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 TESTS(FILE_TEST(writes_and_reads), FILE_TEST(reports_failures), FILE_TEST(reads_standard_input),
-    FILE_TEST(creates_folders), FILE_TEST(locks), FILE_TEST(killing_frees_the_lock))
+      FILE_TEST(creates_folders), FILE_TEST(locks), FILE_TEST(killing_frees_the_lock))

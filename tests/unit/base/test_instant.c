@@ -160,9 +160,10 @@ static void reads_what_clients_send(void **state)
     assert_true(lenient("2017-1-1") == strict("2017-01-01T00:00:00Z"));
     assert_true(lenient("2019-12-10T19:00:00.000123Z") == dec_10 + 123000);
     int64_t ns;
-    static const char *const only_lenient[] = { "2017-11-29", "2017-12-1T00:00:00Z",
-        "2019-12-10 19:00:00Z", "2019-12-10T19:00Z", "2019-12-10T19:00:00",
-        "2019-12-10T19:00:00 00:00", "2019-12-10T19:00:00+00:00Z" };
+    static const char *const only_lenient[] = {
+        "2017-11-29",          "2017-12-1T00:00:00Z",       "2019-12-10 19:00:00Z",      "2019-12-10T19:00Z",
+        "2019-12-10T19:00:00", "2019-12-10T19:00:00 00:00", "2019-12-10T19:00:00+00:00Z"
+    };
     for (size_t i = 0; i < COUNT_OF(only_lenient); i++)
         assert_int_equal(instant_parse(text_of(only_lenient[i]), &ns), ERROR_INVALID_PROPERTY);
 }
@@ -173,13 +174,35 @@ static void reads_durations(void **state)
     static const struct {
         const char *text;
         int64_t ns;
-    } good[] = { { "P1D", NS_PER_DAY }, { "PT1H", NS_PER_HOUR }, { "PT90S", 90 * NS_PER_SECOND },
-        { "P1DT2H3M4S", NS_PER_DAY + 2 * NS_PER_HOUR + 3 * NS_PER_MINUTE + 4 * NS_PER_SECOND },
-        { "PT0S", 0 }, { "PT1H5S", NS_PER_HOUR + 5 * NS_PER_SECOND },
-        { "P106751D", 106751 * NS_PER_DAY } };
-    static const char *const bad[] = { "", "P", "PT", "1D", "P1", "P1DT", "PT1", "PT1D", "P1H",
-        "PT1S1H", "PT1H1H", "P-1D", "P+1D", "-P1D", "p1d", "P1W", "P1D ", "P1.5D", "P106752D",
-        "PT99999999999999999999S", "PT9223372037S", "P106751DT86400S" };
+    } good[] = { { "P1D", NS_PER_DAY },
+                 { "PT1H", NS_PER_HOUR },
+                 { "PT90S", 90 * NS_PER_SECOND },
+                 { "P1DT2H3M4S", NS_PER_DAY + 2 * NS_PER_HOUR + 3 * NS_PER_MINUTE + 4 * NS_PER_SECOND },
+                 { "PT0S", 0 },
+                 { "PT1H5S", NS_PER_HOUR + 5 * NS_PER_SECOND },
+                 { "P106751D", 106751 * NS_PER_DAY } };
+    static const char *const bad[] = { "",
+                                       "P",
+                                       "PT",
+                                       "1D",
+                                       "P1",
+                                       "P1DT",
+                                       "PT1",
+                                       "PT1D",
+                                       "P1H",
+                                       "PT1S1H",
+                                       "PT1H1H",
+                                       "P-1D",
+                                       "P+1D",
+                                       "-P1D",
+                                       "p1d",
+                                       "P1W",
+                                       "P1D ",
+                                       "P1.5D",
+                                       "P106752D",
+                                       "PT99999999999999999999S",
+                                       "PT9223372037S",
+                                       "P106751DT86400S" };
     int64_t ns = 0;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         assert_int_equal(instant_parse_duration(text_of(good[i].text), &ns), ERROR_OK);
@@ -205,8 +228,7 @@ static void prints(void **state)
         { JAN_31 + 123456700, "2026-01-31T13:00:00.123456700", "Sat, 31 Jan 2026 13:00:00 GMT" },
         { 0, "1970-01-01T00:00:00", "Thu, 01 Jan 1970 00:00:00 GMT" },
         { -1, "1969-12-31T23:59:59.999999999", "Wed, 31 Dec 1969 23:59:59 GMT" },
-        { INT64_C(784111777) * NS_PER_SECOND, "1994-11-06T08:49:37",
-            "Sun, 06 Nov 1994 08:49:37 GMT" },
+        { INT64_C(784111777) * NS_PER_SECOND, "1994-11-06T08:49:37", "Sun, 06 Nov 1994 08:49:37 GMT" },
         { INT64_MIN, "1677-09-21T00:12:43.145224192", "Tue, 21 Sep 1677 00:12:43 GMT" },
         { INT64_MAX, "2262-04-11T23:47:16.854775807", "Fri, 11 Apr 2262 23:47:16 GMT" },
     };
@@ -235,8 +257,8 @@ static void counts_days(void **state)
         struct civil_date found = civil_from_days(day);
         if (found.year != date.year || found.month != date.month || found.day != date.day ||
             days_from_civil(date) != day)
-            fail_msg("day %lld is %d-%u-%u, should be %d-%u-%u", (long long)day, found.year,
-                found.month, found.day, date.year, date.month, date.day);
+            fail_msg("day %lld is %d-%u-%u, should be %d-%u-%u", (long long)day, found.year, found.month, found.day,
+                     date.year, date.month, date.day);
         bool leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
         if (++date.day > lengths[date.month - 1] + (date.month == 2 && leap)) {
             date.day = 1;
@@ -249,8 +271,7 @@ static void counts_days(void **state)
     assert_true(days_from_civil((struct civil_date){ 1970, 1, 1 }) == 0);
     assert_true(days_from_civil((struct civil_date){ -1, 12, 31 }) + 1 ==
                 days_from_civil((struct civil_date){ 0, 1, 1 }));
-    assert_int_equal(
-        civil_from_days(days_from_civil((struct civil_date){ -401, 2, 28 })).year, -401);
+    assert_int_equal(civil_from_days(days_from_civil((struct civil_date){ -401, 2, 28 })).year, -401);
 }
 
 static void floors(void **state)
@@ -277,8 +298,8 @@ static void reads_back_what_it_prints(void **state)
     for (int i = 0; i < 200000; i++) {
         int64_t step = steps[prng_below(&prng, COUNT_OF(steps))];
         uint64_t range = UINT64_C(18429206400) * (uint64_t)NS_PER_SECOND / (uint64_t)step;
-        int64_t ns = (int64_t)(prng_below(&prng, range) * (uint64_t)step -
-                               UINT64_C(9214560000) * (uint64_t)NS_PER_SECOND);
+        int64_t ns =
+            (int64_t)(prng_below(&prng, range) * (uint64_t)step - UINT64_C(9214560000) * (uint64_t)NS_PER_SECOND);
         char out[INSTANT_TEXT_SIZE];
         int64_t back;
         size_t len = instant_print(ns, out);
@@ -287,12 +308,10 @@ static void reads_back_what_it_prints(void **state)
         len = instant_print_offset(ns, out);
         assert_int_equal(instant_parse_lenient((struct text){ out, len }, &back), ERROR_OK);
         assert_true(back == ns);
-        assert_true(hour_start_ns(instant_hour(ns)) <= ns &&
-                    ns - hour_start_ns(instant_hour(ns)) < NS_PER_HOUR);
+        assert_true(hour_start_ns(instant_hour(ns)) <= ns && ns - hour_start_ns(instant_hour(ns)) < NS_PER_HOUR);
     }
 }
 
 TESTS(cmocka_unit_test(reads_the_strict_form), cmocka_unit_test(refuses_other_forms),
-    cmocka_unit_test(reads_what_clients_send), cmocka_unit_test(reads_durations),
-    cmocka_unit_test(prints), cmocka_unit_test(counts_days), cmocka_unit_test(floors),
-    cmocka_unit_test(reads_back_what_it_prints))
+      cmocka_unit_test(reads_what_clients_send), cmocka_unit_test(reads_durations), cmocka_unit_test(prints),
+      cmocka_unit_test(counts_days), cmocka_unit_test(floors), cmocka_unit_test(reads_back_what_it_prints))

@@ -88,11 +88,17 @@ static void reads_strings(void **state)
 static void keeps_numbers_as_written(void **state)
 {
     (void)state;
-    static const char *const numbers[] = { "0", "-0", "0.10", "1e5", "1E-7", "1.5e+3",
-        "123456789012345678901234567890.123456789012345678901234567890", "1e999999999999999999999",
-        "-1.0E00" };
-    static const char *const bad[] = { "01", "+1", ".5", "1.", "1e", "-", "NaN", "Infinity",
-        "-Infinity", "0x1", "1e+", "--1", "1.e1" };
+    static const char *const numbers[] = { "0",
+                                           "-0",
+                                           "0.10",
+                                           "1e5",
+                                           "1E-7",
+                                           "1.5e+3",
+                                           "123456789012345678901234567890.123456789012345678901234567890",
+                                           "1e999999999999999999999",
+                                           "-1.0E00" };
+    static const char *const bad[] = { "01",       "+1",        ".5",  "1.",  "1e",  "-",   "NaN",
+                                       "Infinity", "-Infinity", "0x1", "1e+", "--1", "1.e1" };
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         assert_text(json_number(parse(numbers[i])), numbers[i]);
         struct text in_list = arena_format(arena, "[%s,%s]", numbers[i], numbers[i]);
@@ -103,8 +109,7 @@ static void keeps_numbers_as_written(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         const struct json *value;
         struct text in_list = arena_format(arena, "[%s]", bad[i]);
-        assert_int_equal(
-            json_parse(arena, text_of(bad[i]), &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
+        assert_int_equal(json_parse(arena, text_of(bad[i]), &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
         assert_int_equal(json_parse(arena, in_list, &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
     }
 }
@@ -112,11 +117,43 @@ static void keeps_numbers_as_written(void **state)
 static void refuses_what_is_not_json(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "", " ", "[1,]", "[,1]", "[1 2]", "{\"a\":1,}", "{a:1}",
-        "{\"a\"}", "{\"a\":}", "{1:2}", "[1", "]", "{", "\"a", "'a'", "tru", "nul", "True", "1 2",
-        "{} x", "// c\n1", "[1/*c*/]", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"",
-        "\"\\ud800\\u0041\"", "\"\xFF\"", "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\n\"", "\"\t\"",
-        "\xEF\xBB\xBF{}", "\"a\" \"b\"", "{\"\xFF\":1}", "[1}", "\x0C1" };
+    static const char *const bad[] = { "",
+                                       " ",
+                                       "[1,]",
+                                       "[,1]",
+                                       "[1 2]",
+                                       "{\"a\":1,}",
+                                       "{a:1}",
+                                       "{\"a\"}",
+                                       "{\"a\":}",
+                                       "{1:2}",
+                                       "[1",
+                                       "]",
+                                       "{",
+                                       "\"a",
+                                       "'a'",
+                                       "tru",
+                                       "nul",
+                                       "True",
+                                       "1 2",
+                                       "{} x",
+                                       "// c\n1",
+                                       "[1/*c*/]",
+                                       "\"\\x\"",
+                                       "\"\\u12\"",
+                                       "\"\\ud800\"",
+                                       "\"\\udc00\"",
+                                       "\"\\ud800\\u0041\"",
+                                       "\"\xFF\"",
+                                       "\"\xC0\xAF\"",
+                                       "\"\xED\xA0\x80\"",
+                                       "\"\n\"",
+                                       "\"\t\"",
+                                       "\xEF\xBB\xBF{}",
+                                       "\"a\" \"b\"",
+                                       "{\"\xFF\":1}",
+                                       "[1}",
+                                       "\x0C1" };
     const struct json *value = NULL;
     struct error_info info;
     size_t before = arena_size_bytes(arena);
@@ -128,10 +165,8 @@ static void refuses_what_is_not_json(void **state)
         assert_true(strlen(info.message) > 10);
     }
     assert_null(value);
-    assert_int_equal(json_parse(arena, (struct text){ "\"a\0b\"", 5 }, &value, NULL),
-        ERROR_INVALID_REQUEST_CONTENT);
-    assert_int_equal(
-        json_parse(arena, (struct text){ "1\0", 2 }, &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
+    assert_int_equal(json_parse(arena, (struct text){ "\"a\0b\"", 5 }, &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
+    assert_int_equal(json_parse(arena, (struct text){ "1\0", 2 }, &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
     assert_int_equal(json_parse(arena, TEXT_NONE, &value, NULL), ERROR_INVALID_REQUEST_CONTENT);
     assert_int_equal(arena_size_bytes(arena), before);
     (void)json_parse(arena, TEXT("[1, 2, x]"), &value, &info);
@@ -143,14 +178,13 @@ static void refuses_what_is_not_json(void **state)
 static void says_why(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = { { " ", "no value" }, { "1 2", "follows" },
-        { "[1", "too early" }, { "[1,]", "comma" }, { "[01]", "number" }, { "[\"\\x\"]", "string" },
-        { "[tru]", "word" }, { "[x]", "out of place" } };
+    static const char *const cases[][2] = { { " ", "no value" }, { "1 2", "follows" },     { "[1", "too early" },
+                                            { "[1,]", "comma" }, { "[01]", "number" },     { "[\"\\x\"]", "string" },
+                                            { "[tru]", "word" }, { "[x]", "out of place" } };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const struct json *value;
         struct error_info info = { 0 };
-        assert_int_equal(
-            json_parse(arena, text_of(cases[i][0]), &value, &info), ERROR_INVALID_REQUEST_CONTENT);
+        assert_int_equal(json_parse(arena, text_of(cases[i][0]), &value, &info), ERROR_INVALID_REQUEST_CONTENT);
         if (strstr(info.message, cases[i][1]) == NULL)
             fail_msg("\"%s\": %s", cases[i][0], info.message);
     }
@@ -179,12 +213,11 @@ static void limits_depth(void **state)
     deepest = nested(JSON_DEPTH_MAX, "{\"a\":", "}");
     assert_text(json_canonical(arena, parse_text(deepest)), deepest.ptr);
     assert_int_equal(json_parse(arena, nested(JSON_DEPTH_MAX + 1, "[", "]"), &value, &info),
-        ERROR_INVALID_REQUEST_CONTENT);
+                     ERROR_INVALID_REQUEST_CONTENT);
     assert_non_null(strstr(info.message, "64 levels"));
     assert_int_equal(json_parse(arena, nested(JSON_DEPTH_MAX + 1, "{\"a\":", "}"), &value, &info),
-        ERROR_INVALID_REQUEST_CONTENT);
-    assert_int_equal(json_parse(arena, nested(300000, "[0,", "]"), &value, &info),
-        ERROR_INVALID_REQUEST_CONTENT);
+                     ERROR_INVALID_REQUEST_CONTENT);
+    assert_int_equal(json_parse(arena, nested(300000, "[0,", "]"), &value, &info), ERROR_INVALID_REQUEST_CONTENT);
     /* wide is not deep */
     struct text wide = nested(200, "[],[[]],{\"x\":[]},", "");
     assert_int_equal(json_count(parse_text(arena_format(arena, "[%s]", wide.ptr))), 601);
@@ -194,14 +227,20 @@ static void finds_duplicates(void **state)
 {
     (void)state;
     struct text name;
-    static const char *const good[] = { "1", "[]", "{}", "{\"a\":1,\"A\":2}",
-        "{\"a\":{\"b\":1},\"b\":{\"a\":1}}", "[{\"a\":1},{\"a\":1}]", "{\"a\":\"a\",\"b\":\"a\"}",
-        "{\"a\":1,\"a\\u0000\":1}" };
+    static const char *const good[] = { "1",
+                                        "[]",
+                                        "{}",
+                                        "{\"a\":1,\"A\":2}",
+                                        "{\"a\":{\"b\":1},\"b\":{\"a\":1}}",
+                                        "[{\"a\":1},{\"a\":1}]",
+                                        "{\"a\":\"a\",\"b\":\"a\"}",
+                                        "{\"a\":1,\"a\\u0000\":1}" };
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_false(json_has_duplicate_member(arena, parse(good[i]), &name));
     static const char *const bad[][2] = { { "{\"a\":1,\"a\":1}", "a" },
-        { "{\"x\":1,\"\\u0061\":1,\"a\":1}", "a" },
-        { "[[{\"b\":{\"c\":[{\"d\":1,\"e\":1,\"d\":1}]}}]]", "d" }, { "{\"\":1,\"\":2}", "" } };
+                                          { "{\"x\":1,\"\\u0061\":1,\"a\":1}", "a" },
+                                          { "[[{\"b\":{\"c\":[{\"d\":1,\"e\":1,\"d\":1}]}}]]", "d" },
+                                          { "{\"\":1,\"\":2}", "" } };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_true(json_has_duplicate_member(arena, parse(bad[i][0]), &name));
         assert_text(name, bad[i][1]);
@@ -226,8 +265,7 @@ static void finds_duplicates_among_many(void **state)
             buffer_append_format(&b, "%s\"k%d\":%d", k == 0 ? "{" : ",", k * 7919 % count, k);
         buffer_append_literal(&b, "}");
         bool unique = count % 7919 != 0;
-        assert_int_equal(
-            json_has_duplicate_member(arena, parse_text(buffer_text(&b)), &name), !unique);
+        assert_int_equal(json_has_duplicate_member(arena, parse_text(buffer_text(&b)), &name), !unique);
         b.end--;
         buffer_append_format(&b, ",\"k%d\":1}", count / 2);
         assert_true(json_has_duplicate_member(arena, parse_text(buffer_text(&b)), &name));
@@ -253,16 +291,13 @@ static void assert_canonical(const char *text, const char *expected)
 static void writes_canonical_text(void **state)
 {
     (void)state;
-    assert_canonical(" { \"b\" : [ 1 , true , false , null ] , \"a\" : { } } ",
-        "{\"a\":{},\"b\":[1,true,false,null]}");
-    assert_canonical(
-        "{\"b\":1,\"aa\":2,\"a\":3,\"\":4,\"B\":5}", "{\"\":4,\"B\":5,\"a\":3,\"aa\":2,\"b\":1}");
-    assert_canonical(
-        "\"\\u0041\\/\\u00e9\\u000a\\u001f\\u007f\\u0000\"", "\"A/\xC3\xA9\\n\\u001f\x7F\\u0000\"");
+    assert_canonical(" { \"b\" : [ 1 , true , false , null ] , \"a\" : { } } ", "{\"a\":{},\"b\":[1,true,false,null]}");
+    assert_canonical("{\"b\":1,\"aa\":2,\"a\":3,\"\":4,\"B\":5}", "{\"\":4,\"B\":5,\"a\":3,\"aa\":2,\"b\":1}");
+    assert_canonical("\"\\u0041\\/\\u00e9\\u000a\\u001f\\u007f\\u0000\"", "\"A/\xC3\xA9\\n\\u001f\x7F\\u0000\"");
     assert_canonical("{\"a\":2,\"a\":1}", "{\"a\":2,\"a\":1}");
     assert_canonical("[[],[[]]]", "[[],[[]]]");
     assert_text(json_minify(arena, parse(" { \"b\" : [ 1.0 , -0 ] , \"a\" : \"\\u0041\" } ")),
-        "{\"b\":[1.0,-0],\"a\":\"A\"}");
+                "{\"b\":[1.0,-0],\"a\":\"A\"}");
 }
 
 static void writes_canonical_numbers(void **state)
@@ -336,17 +371,17 @@ static void canonical_numbers_are_unique(void **state)
         for (int way = 0; way < 5; way++) {
             int point = 1 + (int)prng_below(&prng, (uint64_t)count);
             int zeros = (int)prng_below(&prng, 4);
-            struct text other =
-                point < count
-                    ? arena_format(arena, "%.*s.%s%.*sE%+d", point, digits, digits + point, zeros,
-                          "000", exponent + count - point)
-                    : arena_format(arena, "%s%.*se%+04d", digits, zeros, "000", exponent - zeros);
+            struct text other = point < count
+                                    ? arena_format(arena, "%.*s.%s%.*sE%+d", point, digits, digits + point, zeros,
+                                                   "000", exponent + count - point)
+                                    : arena_format(arena, "%s%.*se%+04d", digits, zeros, "000", exponent - zeros);
             assert_text(json_canonical(arena, parse_text(other)), wanted.ptr);
         }
         digits[prng_below(&prng, (uint64_t)count)] ^= 1;
         if (digits[0] != '0' || count > 1) {
-            struct text changed = arena_format(arena, "%s%se%d", digits[0] == '0' ? "0." : "",
-                digits + (digits[0] == '0'), digits[0] == '0' ? exponent + count - 1 : exponent);
+            struct text changed =
+                arena_format(arena, "%s%se%d", digits[0] == '0' ? "0." : "", digits + (digits[0] == '0'),
+                             digits[0] == '0' ? exponent + count - 1 : exponent);
             assert_false(text_equal(json_canonical(arena, parse_text(changed)), wanted));
         }
         arena_reset(arena);
@@ -361,8 +396,7 @@ static void sorts_many_members(void **state)
     for (int i = 0; i < 500; i++)
         buffer_append_format(&b, "%s\"%03d\":%d", i == 0 ? "" : ",", i * 7 % 500, i * 7 % 500);
     buffer_append_literal(&b, "}");
-    struct json_iterator i =
-        json_iterate(parse_text(json_canonical(arena, parse_text(buffer_text(&b)))));
+    struct json_iterator i = json_iterate(parse_text(json_canonical(arena, parse_text(buffer_text(&b)))));
     int expected = 0;
     for (; json_next(&i); expected++) {
         char name[8];
@@ -457,8 +491,7 @@ static void refuses_misuse(void **state)
 #define JSON_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 TESTS(JSON_TEST(reads_values), JSON_TEST(reads_strings), JSON_TEST(keeps_numbers_as_written),
-    JSON_TEST(refuses_what_is_not_json), JSON_TEST(says_why), JSON_TEST(limits_depth),
-    JSON_TEST(finds_duplicates), JSON_TEST(finds_duplicates_among_many),
-    JSON_TEST(writes_canonical_text), JSON_TEST(writes_canonical_numbers),
-    JSON_TEST(canonical_numbers_are_unique), JSON_TEST(sorts_many_members),
-    JSON_TEST(survives_short_memory), JSON_TEST(wastes_no_memory), JSON_TEST(refuses_misuse))
+      JSON_TEST(refuses_what_is_not_json), JSON_TEST(says_why), JSON_TEST(limits_depth), JSON_TEST(finds_duplicates),
+      JSON_TEST(finds_duplicates_among_many), JSON_TEST(writes_canonical_text), JSON_TEST(writes_canonical_numbers),
+      JSON_TEST(canonical_numbers_are_unique), JSON_TEST(sorts_many_members), JSON_TEST(survives_short_memory),
+      JSON_TEST(wastes_no_memory), JSON_TEST(refuses_misuse))

@@ -34,7 +34,7 @@ static void splits(void **state)
         { "{\"a\":1}", "{\"a\":1}" },
         { " 5 ", "5" },
         { "\"[1,2]\"", "\"[1,2]\"" },
-        { "{} {}", "{} {}" }, /* one bad element, for the parser to refuse */
+        { "{} {}", "{} {}" },           /* one bad element, for the parser to refuse */
         { "[1 2,x,tru]", "1 2|x|tru" }, /* as are these */
         { "[\"\xFF\"]", "\"\xFF\"" },
     };
@@ -49,9 +49,10 @@ static void splits(void **state)
 static void refuses_broken_arrays(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "", " ", "[", "[1", "[1,", "[1,]", "[,1]", "[,]", "[1,,2]",
-        "[1]]", "[1] 2", "[1],[2]", "[1]x", "[\"a]", "[\"a\\\"]", "[{]", "[{]}]", "[[}]]",
-        "[{\"a\":1]]", "[}", "[1}", "[1,}", "[ , ]", "[{},", "[{}", "[\"\\", "[] []" };
+    static const char *const bad[] = { "",          " ",      "[",     "[1",    "[1,",         "[1,]", "[,1]",
+                                       "[,]",       "[1,,2]", "[1]]",  "[1] 2", "[1],[2]",     "[1]x", "[\"a]",
+                                       "[\"a\\\"]", "[{]",    "[{]}]", "[[}]]", "[{\"a\":1]]", "[}",   "[1}",
+                                       "[1,}",      "[ , ]",  "[{},",  "[{}",   "[\"\\",       "[] []" };
     struct buffer out = { 0 };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         if (split(text_of(bad[i]), &out))
@@ -91,8 +92,10 @@ static void passes_deep_elements(void **state)
 /* A random value; keeps its depth small. */
 static void put_random(struct json_writer *w, struct prng *prng, unsigned depth)
 {
-    static const char *const strings[] = { "", "plain", "a\"b", "\\", "[{", "}],", "\n\t",
-        "ends in \\\\", "0123456789012345678901234567890\"", "\xC3\xA9,:" };
+    static const char *const strings[] = { "",          "plain",        "a\"b",
+                                           "\\",        "[{",           "}],",
+                                           "\n\t",      "ends in \\\\", "0123456789012345678901234567890\"",
+                                           "\xC3\xA9,:" };
     uint64_t kind = prng_below(prng, depth > 4 ? 4 : 7);
     uint64_t count = prng_below(prng, 4);
     if (kind <= 2) {
@@ -168,9 +171,8 @@ static void agrees_with_the_parser(void **state)
         s = json_split(part);
         while (json_split_next(&s, &element))
             ;
-        assert_int_equal(s.error, part.len == text_trim(buffer_text(&spaced)).len
-                                      ? ERROR_OK
-                                      : ERROR_INVALID_REQUEST_CONTENT);
+        assert_int_equal(s.error,
+                         part.len == text_trim(buffer_text(&spaced)).len ? ERROR_OK : ERROR_INVALID_REQUEST_CONTENT);
         arena_reset(arena);
     }
     buffer_free(&out);
@@ -178,5 +180,5 @@ static void agrees_with_the_parser(void **state)
     arena_free(arena);
 }
 
-TESTS(cmocka_unit_test(splits), cmocka_unit_test(refuses_broken_arrays),
-    cmocka_unit_test(passes_deep_elements), cmocka_unit_test(agrees_with_the_parser))
+TESTS(cmocka_unit_test(splits), cmocka_unit_test(refuses_broken_arrays), cmocka_unit_test(passes_deep_elements),
+      cmocka_unit_test(agrees_with_the_parser))

@@ -6,8 +6,8 @@
 
 static void write_sample(struct buffer *out)
 {
-    static const struct guid guid = { { 0x0f, 0x8f, 0xad, 0x5b, 0xd9, 0xcb, 0x46, 0x9f, 0xa1, 0x65,
-        0x70, 0x86, 0x77, 0x28, 0x95, 0x0e } };
+    static const struct guid guid = { { 0x0f, 0x8f, 0xad, 0x5b, 0xd9, 0xcb, 0x46, 0x9f, 0xa1, 0x65, 0x70, 0x86, 0x77,
+                                        0x28, 0x95, 0x0e } };
     struct json_writer w = json_writer(out);
     json_begin_object(&w);
     json_name(&w, "list");
@@ -41,10 +41,9 @@ static void writes(void **state)
     (void)state;
     struct buffer out = { 0 };
     write_sample(&out);
-    assert_text(buffer_text(&out),
-        "{\"list\":[18446744073709551615,-5,[],{},null,true,false],\"a\\\"b\":\"x\\ny\","
-        "\"guid\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"raw\":1.50,"
-        "\"inner\":{\"k\":\"\"}}");
+    assert_text(buffer_text(&out), "{\"list\":[18446744073709551615,-5,[],{},null,true,false],\"a\\\"b\":\"x\\ny\","
+                                   "\"guid\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"raw\":1.50,"
+                                   "\"inner\":{\"k\":\"\"}}");
     buffer_clear(&out);
     struct json_writer w = json_writer(&out);
     json_put_cstring(&w, "alone");
@@ -68,17 +67,21 @@ static void nests(void **state)
 static void escapes(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = { { "", "" },
+    static const char *const cases[][2] = {
+        { "", "" },
         { "plain text of more than eight bytes", "plain text of more than eight bytes" },
-        { "\"\\/", "\\\"\\\\/" }, { "\b\f\n\r\t", "\\b\\f\\n\\r\\t" },
+        { "\"\\/", "\\\"\\\\/" },
+        { "\b\f\n\r\t", "\\b\\f\\n\\r\\t" },
         { "\x01\x1F\x7F", "\\u0001\\u001f\x7F" },
         { "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80" },
         { "a\xFF"
           "b",
-            "a\xEF\xBF\xBD"
-            "b" },
-        { "\xC3", "\xEF\xBF\xBD" }, { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },
-        { "\xE2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD" } };
+          "a\xEF\xBF\xBD"
+          "b" },
+        { "\xC3", "\xEF\xBF\xBD" },
+        { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },
+        { "\xE2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD" }
+    };
     struct buffer out = { 0 };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         buffer_clear(&out);
@@ -203,5 +206,5 @@ static void reports_short_memory(void **state)
 }
 
 TESTS(cmocka_unit_test(writes), cmocka_unit_test(nests), cmocka_unit_test(escapes),
-    cmocka_unit_test(escapes_every_byte_everywhere), cmocka_unit_test(refuses_misuse),
-    cmocka_unit_test(reports_short_memory))
+      cmocka_unit_test(escapes_every_byte_everywhere), cmocka_unit_test(refuses_misuse),
+      cmocka_unit_test(reports_short_memory))

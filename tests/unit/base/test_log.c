@@ -17,8 +17,7 @@ static char seen[65536];
 static int set_up(void **state)
 {
     (void)state;
-    clock_manual_init(
-        &manual, INT64_C(1769864400123) * NS_PER_MS + 999, 0); /* 2026-01-31T13:00:00.123 */
+    clock_manual_init(&manual, INT64_C(1769864400123) * NS_PER_MS + 999, 0); /* 2026-01-31T13:00:00.123 */
     return pipe(pipe_fds) != 0 || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) != 0;
 }
 
@@ -33,8 +32,7 @@ static int tear_down(void **state)
 
 static void configure(enum log_level level, bool json)
 {
-    log_configure(&(struct log_options){
-        .level = level, .json = json, .fd = pipe_fds[1], .clock = &manual.clock });
+    log_configure(&(struct log_options){ .level = level, .json = json, .fd = pipe_fds[1], .clock = &manual.clock });
 }
 
 /* What was written since the last call. */
@@ -55,17 +53,13 @@ static void writes_logfmt(void **state)
 {
     (void)state;
     configure(LOG_INFO, false);
-    log_info("net", "listening", LOG_TEXT("address", TEXT("[::]:8443")), LOG_INT("port", 8443),
-        LOG_CSTR("none", NULL));
-    assert_string_equal(drain(),
-        "time=2026-01-31T13:00:00.123Z level=info group=net event=\"listening\" "
-        "address=[::]:8443 port=8443 none=\"\"\n");
+    log_info("net", "listening", LOG_TEXT("address", TEXT("[::]:8443")), LOG_INT("port", 8443), LOG_CSTR("none", NULL));
+    assert_string_equal(drain(), "time=2026-01-31T13:00:00.123Z level=info group=net event=\"listening\" "
+                                 "address=[::]:8443 port=8443 none=\"\"\n");
     log_error("net", "failed");
-    assert_string_equal(
-        drain(), "time=2026-01-31T13:00:00.123Z level=error group=net event=\"failed\"\n");
+    assert_string_equal(drain(), "time=2026-01-31T13:00:00.123Z level=error group=net event=\"failed\"\n");
     log_warning("a", "b", LOG_INT("least", INT64_MIN));
-    assert_non_null(
-        strstr(drain(), " level=warning group=a event=\"b\" least=-9223372036854775808\n"));
+    assert_non_null(strstr(drain(), " level=warning group=a event=\"b\" least=-9223372036854775808\n"));
     clock_manual_set_wall(&manual, INT64_C(1769864400) * NS_PER_SECOND);
     log_info("a", "b");
     assert_non_null(strstr(drain(), "time=2026-01-31T13:00:00.000Z "));
@@ -89,11 +83,15 @@ static void filters_levels(void **state)
 static void escapes(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = { { "a b", "\"a b\"" }, { "a=b", "\"a=b\"" },
-        { "say \"hi\"", "\"say \\\"hi\\\"\"" }, { "a\\b", "\"a\\\\b\"" },
-        { "two\nlines\r\x1B[31m", "\"two\\nlines\\u000d\\u001b[31m\"" }, { "\x7F", "\"\\u007f\"" },
-        { "caf\xC3\xA9", "\"caf\xC3\xA9\"" }, { "bad\xFF!", "\"bad\xEF\xBF\xBD!\"" },
-        { "bare-1.5/x", "bare-1.5/x" } };
+    static const char *const cases[][2] = { { "a b", "\"a b\"" },
+                                            { "a=b", "\"a=b\"" },
+                                            { "say \"hi\"", "\"say \\\"hi\\\"\"" },
+                                            { "a\\b", "\"a\\\\b\"" },
+                                            { "two\nlines\r\x1B[31m", "\"two\\nlines\\u000d\\u001b[31m\"" },
+                                            { "\x7F", "\"\\u007f\"" },
+                                            { "caf\xC3\xA9", "\"caf\xC3\xA9\"" },
+                                            { "bad\xFF!", "\"bad\xEF\xBF\xBD!\"" },
+                                            { "bare-1.5/x", "bare-1.5/x" } };
     configure(LOG_INFO, false);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char wanted[200];
@@ -108,9 +106,8 @@ static void writes_json(void **state)
     (void)state;
     configure(LOG_INFO, true);
     log_info("net", "said \"x\"\n", LOG_CSTR("v", "a\x01\xFF\\"), LOG_INT("n", -5));
-    assert_string_equal(drain(),
-        "{\"time\":\"2026-01-31T13:00:00.123Z\",\"level\":\"info\",\"group\":\"net\","
-        "\"event\":\"said \\\"x\\\"\\n\",\"v\":\"a\\u0001\xEF\xBF\xBD\\\\\",\"n\":-5}\n");
+    assert_string_equal(drain(), "{\"time\":\"2026-01-31T13:00:00.123Z\",\"level\":\"info\",\"group\":\"net\","
+                                 "\"event\":\"said \\\"x\\\"\\n\",\"v\":\"a\\u0001\xEF\xBF\xBD\\\\\",\"n\":-5}\n");
 }
 
 /* Long values and many fields: the line stays in its bounds, whole, and says that something is missing. */
@@ -133,9 +130,8 @@ static void cuts_long_lines(void **state)
             for (size_t i = 0; i + 4 < sizeof longer; i += strlen(pieces[kind]))
                 memcpy(longer + i, pieces[kind], strlen(pieces[kind]) + 1);
             configure(LOG_INFO, json != 0);
-            log_info("g", longer, LOG_CSTR("a", longer), LOG_CSTR("b", longer),
-                LOG_CSTR("c", longer), LOG_CSTR("d", longer), LOG_CSTR("e", longer),
-                LOG_INT("n", 1), LOG_CSTR("f", "short"));
+            log_info("g", longer, LOG_CSTR("a", longer), LOG_CSTR("b", longer), LOG_CSTR("c", longer),
+                     LOG_CSTR("d", longer), LOG_CSTR("e", longer), LOG_INT("n", 1), LOG_CSTR("f", "short"));
             const char *line = drain();
             size_t len = strlen(line);
             assert_true(len > 3500 && len <= 4096);
@@ -172,8 +168,7 @@ static void drops_rather_than_waits(void **state)
     assert_int_equal(complete, 1000 - dropped);
     char wanted[64];
     log_info("g", "after");
-    (void)snprintf(
-        wanted, sizeof wanted, "event=\"after\" dropped=%llu\n", (unsigned long long)dropped);
+    (void)snprintf(wanted, sizeof wanted, "event=\"after\" dropped=%llu\n", (unsigned long long)dropped);
     assert_non_null(strstr(drain(), wanted));
     log_info("g", "again");
     assert_null(strstr(drain(), "dropped"));
@@ -195,8 +190,7 @@ static void writes_to_sockets(void **state)
     int sockets[2];
     char line[4096];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-    log_configure(
-        &(struct log_options){ .level = LOG_INFO, .fd = sockets[0], .clock = &manual.clock });
+    log_configure(&(struct log_options){ .level = LOG_INFO, .fd = sockets[0], .clock = &manual.clock });
     log_info("g", "over a socket");
     ssize_t got = read(sockets[1], line, sizeof line - 1);
     assert_true(got > 0);
@@ -224,8 +218,7 @@ static void is_thread_safe(void **state)
     (void)state;
     FILE *file = tmpfile();
     assert_non_null(file);
-    log_configure(
-        &(struct log_options){ .level = LOG_INFO, .fd = fileno(file), .clock = &manual.clock });
+    log_configure(&(struct log_options){ .level = LOG_INFO, .fd = fileno(file), .clock = &manual.clock });
     pthread_t threads[4];
     int numbers[4] = { 0, 1, 2, 3 };
     for (size_t i = 0; i < 4; i++)
@@ -239,9 +232,7 @@ static void is_thread_safe(void **state)
         int thread = -1;
         int i = -1;
         assert_int_equal(
-            sscanf(line, "time=%*s level=info group=thread event=\"shouts\" thread=%d i=%d\n",
-                &thread, &i),
-            2);
+            sscanf(line, "time=%*s level=info group=thread event=\"shouts\" thread=%d i=%d\n", &thread, &i), 2);
         assert_true(thread >= 0 && thread < 4);
         assert_int_equal(i, next[thread]++);
     }
@@ -253,5 +244,5 @@ static void is_thread_safe(void **state)
 #define LOG_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 TESTS(LOG_TEST(writes_logfmt), LOG_TEST(filters_levels), LOG_TEST(escapes), LOG_TEST(writes_json),
-    LOG_TEST(cuts_long_lines), LOG_TEST(drops_rather_than_waits), LOG_TEST(drops_on_a_closed_pipe),
-    LOG_TEST(writes_to_sockets), LOG_TEST(is_thread_safe))
+      LOG_TEST(cuts_long_lines), LOG_TEST(drops_rather_than_waits), LOG_TEST(drops_on_a_closed_pipe),
+      LOG_TEST(writes_to_sockets), LOG_TEST(is_thread_safe))

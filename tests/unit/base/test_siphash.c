@@ -19,7 +19,8 @@ static void matches_the_reference(void **state)
         size_t size;
         const char *hash;
     } vectors[] = { { 0, "a3817f04ba25a8e66df67214c7550293" },
-        { 1, "da87c1d86b99af44347659119b22fc45" }, { 2, "8177228da4a45dc7fca38bdef60affe4" } };
+                    { 1, "da87c1d86b99af44347659119b22fc45" },
+                    { 2, "8177228da4a45dc7fca38bdef60affe4" } };
     uint8_t key[SIPHASH_KEY_SIZE];
     static const uint8_t input[] = { 0, 1, 2, 3 };
     key_of_counting(key);
@@ -81,5 +82,4 @@ static void keeps_members_apart(void **state)
     assert_memory_equal(a.bytes, c.bytes, sizeof a.bytes);
 }
 
-TESTS(cmocka_unit_test(matches_the_reference), cmocka_unit_test(takes_pieces),
-    cmocka_unit_test(keeps_members_apart))
+TESTS(cmocka_unit_test(matches_the_reference), cmocka_unit_test(takes_pieces), cmocka_unit_test(keeps_members_apart))

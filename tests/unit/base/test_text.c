@@ -50,8 +50,9 @@ static void reads_numbers(void **state)
     assert_true(value == UINT64_MAX);
     assert_true(text_to_u64(TEXT("007"), &value));
     assert_true(value == 7);
-    static const char *const bad[] = { "", "18446744073709551616", "99999999999999999999", "-1",
-        "+1", " 1", "1 ", "1a", "1:", "1/" };
+    static const char *const bad[] = {
+        "", "18446744073709551616", "99999999999999999999", "-1", "+1", " 1", "1 ", "1a", "1:", "1/"
+    };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(text_to_u64(text_of(bad[i]), &value));
     assert_true(value == 7);
@@ -85,11 +86,11 @@ static void knows_utf8(void **state)
         { "\xF4\x8F\xBF\xBF", 4 },
         { "\xED\x9F\xBF", 3 },
         { "\xEE\x80\x80", 3 },
-        { "\xC0\xAF", 0 }, /* over-long */
-        { "\xC1\xBF", 0 }, /* over-long */
-        { "\xE0\x9F\xBF", 0 }, /* over-long */
+        { "\xC0\xAF", 0 },         /* over-long */
+        { "\xC1\xBF", 0 },         /* over-long */
+        { "\xE0\x9F\xBF", 0 },     /* over-long */
         { "\xF0\x8F\xBF\xBF", 0 }, /* over-long */
-        { "\xED\xA0\x80", 0 }, /* surrogate */
+        { "\xED\xA0\x80", 0 },     /* surrogate */
         { "\xF4\x90\x80\x80", 0 }, /* above U+10FFFF */
         { "\xF5\x80\x80\x80", 0 },
         { "\x80", 0 },
@@ -109,4 +110,4 @@ static void knows_utf8(void **state)
 }
 
 TESTS(cmocka_unit_test(compares), cmocka_unit_test(trims_and_cuts), cmocka_unit_test(reads_numbers),
-    cmocka_unit_test(measures_distance), cmocka_unit_test(knows_utf8))
+      cmocka_unit_test(measures_distance), cmocka_unit_test(knows_utf8))

@@ -152,5 +152,5 @@ static void reports_short_memory(void **state)
 }
 
 TESTS(cmocka_unit_test(runs_every_job_before_stopping), cmocka_unit_test(bounds_its_queue),
-    cmocka_unit_test(keeps_the_order), cmocka_unit_test(sets_up_threads),
-    cmocka_unit_test(refuses_jobs_while_stopping), cmocka_unit_test(reports_short_memory))
+      cmocka_unit_test(keeps_the_order), cmocka_unit_test(sets_up_threads),
+      cmocka_unit_test(refuses_jobs_while_stopping), cmocka_unit_test(reports_short_memory))

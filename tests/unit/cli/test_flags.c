@@ -12,8 +12,12 @@ static const struct flag some_flags[] = {
     { "--json", NULL, "Prints JSON.", 0, false },
 };
 static const struct command some_command = {
-    .name = "some thing", .arguments = "[FILE]", .about = "About.", .flags = some_flags,
-    .flag_count = COUNT_OF(some_flags), .arguments_max = 1,
+    .name = "some thing",
+    .arguments = "[FILE]",
+    .about = "About.",
+    .flags = some_flags,
+    .flag_count = COUNT_OF(some_flags),
+    .arguments_max = 1,
 };
 
 #define PARSE(flags, ...)                                                                                              \

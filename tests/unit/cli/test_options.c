@@ -125,12 +125,13 @@ static void checks_values(void **state)
     refuses(OPTION_TLS_KEY_FILE, "/key.pem", "set both or neither");
     refuses(OPTION_TLS_CERTIFICATE_FILE, "/certificate.pem", "set both or neither");
     refuses(OPTION_STORE_DATA_DIR, "", "name a folder");
-    static const char *const bad_addresses[] = { "", "8443", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
-                                                 "127.0.0.1:x", "::1:8443", "127.0.0.1:-1", "[]:1" };
+    static const char *const bad_addresses[] = {
+        "", "8443", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "::1:8443", "127.0.0.1:-1", "[]:1"
+    };
     for (size_t i = 0; i < COUNT_OF(bad_addresses); i++)
         refuses(OPTION_NET_LISTEN, bad_addresses[i], "net.listen");
     static const char *const good_addresses[] = { "127.0.0.1:0", "[::1]:8443", "[::]:65535", "localhost:1",
-                                                  "0.0.0.0:443", ":8443", "*:8443" };
+                                                  "0.0.0.0:443", ":8443",      "*:8443" };
     for (size_t i = 0; i < COUNT_OF(good_addresses); i++) {
         struct config config;
         struct error_info info;

@@ -30,8 +30,9 @@ static inline int fixture_remove_one(const char *path, const struct stat *status
 static inline void fixture_open_store(struct fixture *fixture)
 {
     struct error_info info = { 0 };
-    struct store_options options = { .folder = fixture->folder, .create = true, .clock = &fixture->clock.clock,
-                                     .map_size_bytes = (size_t)64 << 20 };
+    struct store_options options = {
+        .folder = fixture->folder, .create = true, .clock = &fixture->clock.clock, .map_size_bytes = (size_t)64 << 20
+    };
     if (store_open(&options, &fixture->store, &info) != ERROR_OK)
         fail_msg("%s", info.message);
 }

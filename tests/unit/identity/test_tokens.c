@@ -5,7 +5,8 @@
 #include "base/encode.h"
 #include "identity/identity.h"
 
-static const struct identity operator_identity = { .name = { "op", 2 }, .role = ROLE_OPERATOR,
+static const struct identity operator_identity = { .name = { "op", 2 },
+                                                   .role = ROLE_OPERATOR,
                                                    .expires_ns = INT64_MAX };
 
 static struct token_create create(struct fixture *f, const struct identity *identity)
@@ -58,8 +59,8 @@ static void roles_have_names(void **state)
 static void gives_back_what_was_stored(void **state)
 {
     struct fixture *f = *state;
-    struct identity out, tenant = { .role = ROLE_TENANT, .name = TEXT("caf\xC3\xA9 \"x\""),
-                                    .expires_ns = FIXTURE_NOW_NS + 5 };
+    struct identity out,
+        tenant = { .role = ROLE_TENANT, .name = TEXT("caf\xC3\xA9 \"x\""), .expires_ns = FIXTURE_NOW_NS + 5 };
     assert_true(guid_parse(TEXT("11111111-2222-3333-4444-555555555555"), &tenant.subscription));
     struct token_create made = create(f, &tenant);
     assert_int_equal(authenticate(f, made.token, FIXTURE_NOW_NS, &out), ERROR_OK);
@@ -174,9 +175,13 @@ static void writes_json(void **state)
 {
     (void)state;
     struct buffer out = { 0 };
-    struct token_entry entry = { .id = "0123456789abcdef", .created_ns = FIXTURE_NOW_NS,
-                                 .identity = { .role = ROLE_PRODUCER, .name = TEXT("p\"1"), .source_count = 1,
-                                               .sources = { TEXT("*") }, .expires_ns = FIXTURE_NOW_NS + NS_PER_HOUR } };
+    struct token_entry entry = { .id = "0123456789abcdef",
+                                 .created_ns = FIXTURE_NOW_NS,
+                                 .identity = { .role = ROLE_PRODUCER,
+                                               .name = TEXT("p\"1"),
+                                               .source_count = 1,
+                                               .sources = { TEXT("*") },
+                                               .expires_ns = FIXTURE_NOW_NS + NS_PER_HOUR } };
     struct json_writer json = json_writer(&out);
     token_entry_to_json(&entry, &json);
     assert_text(buffer_text(&out), "{\"id\":\"0123456789abcdef\",\"role\":\"producer\",\"name\":\"p\\\"1\","

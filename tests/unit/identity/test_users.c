@@ -34,8 +34,9 @@ static bool disable(struct fixture *f, const char *name)
 static struct token_create session(struct fixture *f, const char *name)
 {
     struct token_create create;
-    struct identity identity = { .role = ROLE_OPERATOR, .name = text_of(name), .is_session = true,
-                                 .expires_ns = FIXTURE_NOW_NS + NS_PER_HOUR };
+    struct identity identity = {
+        .role = ROLE_OPERATOR, .name = text_of(name), .is_session = true, .expires_ns = FIXTURE_NOW_NS + NS_PER_HOUR
+    };
     token_create_init(&create, &identity, FIXTURE_NOW_NS);
     assert_int_equal(store_run(f->store, &create.job), ERROR_OK);
     return create;

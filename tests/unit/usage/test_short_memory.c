@@ -118,8 +118,7 @@ static err_t ask_subscriptions(void *context)
     struct subscription *subscriptions;
     size_t count;
     struct arena *arena = arena_new(1024, 0);
-    err_t error = arena == NULL ? ERROR_NO_MEMORY
-                                : subscription_list(q->txn, arena, &subscriptions, &count);
+    err_t error = arena == NULL ? ERROR_NO_MEMORY : subscription_list(q->txn, arena, &subscriptions, &count);
     assert_true(error != ERROR_OK || count == 80);
     arena_free(arena);
     return error;
