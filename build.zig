@@ -27,7 +27,9 @@ comptime {
 const base_sources = [_][]const u8{
     "src/base/arena.c",
     "src/base/buffer.c",
+    "src/base/bytes.c",
     "src/base/check.c",
+    "src/base/checksum.c",
     "src/base/clock.c",
     "src/base/config.c",
     "src/base/config_write.c",
@@ -47,6 +49,7 @@ const base_sources = [_][]const u8{
     "src/base/json_write.c",
     "src/base/log.c",
     "src/base/memory.c",
+    "src/base/signature.c",
     "src/base/siphash.c",
     "src/base/text.c",
     "src/base/workers.c",
@@ -55,6 +58,8 @@ const base_sources = [_][]const u8{
 const base_tests = [_][]const u8{
     "tests/unit/base/test_arena.c",
     "tests/unit/base/test_buffer.c",
+    "tests/unit/base/test_bytes.c",
+    "tests/unit/base/test_checksum.c",
     "tests/unit/base/test_clock.c",
     "tests/unit/base/test_config.c",
     "tests/unit/base/test_crypto.c",
@@ -68,28 +73,65 @@ const base_tests = [_][]const u8{
     "tests/unit/base/test_json_split.c",
     "tests/unit/base/test_json_write.c",
     "tests/unit/base/test_log.c",
+    "tests/unit/base/test_signature.c",
     "tests/unit/base/test_siphash.c",
     "tests/unit/base/test_text.c",
     "tests/unit/base/test_workers.c",
 };
 
 const store_sources = [_][]const u8{
+    "src/store/audit.c",
+    "src/store/backup.c",
+    "src/store/claims.c",
+    "src/store/data_file.c",
     "src/store/dictionary.c",
+    "src/store/file_check.c",
+    "src/store/filter.c",
+    "src/store/forecast.c",
+    "src/store/head.c",
     "src/store/journal.c",
+    "src/store/journal_chain.c",
     "src/store/kv.c",
+    "src/store/kv_memory.c",
     "src/store/pending.c",
+    "src/store/queue.c",
+    "src/store/replay.c",
+    "src/store/reported_time.c",
+    "src/store/retention.c",
+    "src/store/row_sort.c",
     "src/store/rows_plain.c",
+    "src/store/rows_runs.c",
+    "src/store/run.c",
+    "src/store/run_check.c",
+    "src/store/run_find.c",
+    "src/store/run_merge.c",
+    "src/store/run_union.c",
+    "src/store/run_upkeep.c",
+    "src/store/schema1.c",
+    "src/store/seal.c",
+    "src/store/spans.c",
+    "src/store/state.c",
     "src/store/store.c",
+    "src/store/usage_times.c",
     "src/store/write.c",
     "src/store/writer.c",
 };
 
 const store_tests = [_][]const u8{
+    "tests/unit/store/test_audit.c",
+    "tests/unit/store/test_claims.c",
     "tests/unit/store/test_dictionary.c",
+    "tests/unit/store/test_file_check.c",
+    "tests/unit/store/test_head.c",
     "tests/unit/store/test_journal.c",
     "tests/unit/store/test_kv.c",
     "tests/unit/store/test_pending.c",
+    "tests/unit/store/test_queue.c",
+    "tests/unit/store/test_rows_runs.c",
+    "tests/unit/store/test_runs.c",
+    "tests/unit/store/test_seal.c",
     "tests/unit/store/test_store.c",
+    "tests/unit/store/test_usage_times.c",
     "tests/unit/store/test_writer.c",
 };
 
@@ -122,42 +164,88 @@ const net_tests = [_][]const u8{
     "tests/unit/net/test_server.c",
     "tests/unit/net/test_static_files.c",
     "tests/unit/net/test_tls.c",
+    "tests/unit/net/test_tls_gcm.c",
 };
 
 const usage_sources = [_][]const u8{
+    "src/usage/alerts.c",
     "src/usage/attributes.c",
+    "src/usage/changes.c",
+    "src/usage/correction.c",
+    "src/usage/coverage.c",
     "src/usage/csv_records.c",
     "src/usage/difference.c",
+    "src/usage/explain.c",
+    "src/usage/fingerprint.c",
     "src/usage/history.c",
+    "src/usage/import_audit.c",
     "src/usage/ingest.c",
+    "src/usage/ingest_answer.c",
+    "src/usage/ingest_parse.c",
+    "src/usage/interpret.c",
     "src/usage/listing.c",
+    "src/usage/listing_merge.c",
     "src/usage/meters.c",
+    "src/usage/migrate.c",
     "src/usage/page_token.c",
+    "src/usage/rebuild.c",
     "src/usage/record.c",
+    "src/usage/record_hash.c",
+    "src/usage/record_scan.c",
+    "src/usage/record_view.c",
+    "src/usage/rejects.c",
+    "src/usage/rejects_read.c",
+    "src/usage/restore.c",
+    "src/usage/sanity.c",
+    "src/usage/sanity_report.c",
+    "src/usage/sanity_rules.c",
     "src/usage/subscriptions.c",
     "src/usage/summary.c",
     "src/usage/summary_query.c",
+    "src/usage/summary_scan.c",
+    "src/usage/verify.c",
+    "src/usage/verify_integrity.c",
+    "src/usage/verify_journal.c",
+    "src/usage/verify_sums.c",
+    "src/usage/watermark_write.c",
+    "src/usage/watermarks.c",
 };
 
 const usage_tests = [_][]const u8{
+    "tests/unit/usage/test_changes.c",
+    "tests/unit/usage/test_alerts.c",
+    "tests/unit/usage/test_backup.c",
     "tests/unit/usage/test_concurrency.c",
+    "tests/unit/usage/test_correction.c",
     "tests/unit/usage/test_csv_records.c",
     "tests/unit/usage/test_dedupe.c",
     "tests/unit/usage/test_durability.c",
     "tests/unit/usage/test_exact.c",
+    "tests/unit/usage/test_explain.c",
     "tests/unit/usage/test_history.c",
     "tests/unit/usage/test_ingest.c",
+    "tests/unit/usage/test_late_usage.c",
     "tests/unit/usage/test_listing.c",
     "tests/unit/usage/test_meters.c",
+    "tests/unit/usage/test_migration.c",
     "tests/unit/usage/test_model.c",
     "tests/unit/usage/test_page_token.c",
     "tests/unit/usage/test_properties.c",
     "tests/unit/usage/test_record.c",
+    "tests/unit/usage/test_record_plain.c",
+    "tests/unit/usage/test_rebuild.c",
     "tests/unit/usage/test_recorded_hour.c",
+    "tests/unit/usage/test_regressions.c",
+    "tests/unit/usage/test_rejects.c",
+    "tests/unit/usage/test_retention.c",
+    "tests/unit/usage/test_sanity.c",
     "tests/unit/usage/test_short_memory.c",
     "tests/unit/usage/test_subscriptions.c",
     "tests/unit/usage/test_summary.c",
     "tests/unit/usage/test_summary_query.c",
+    "tests/unit/usage/test_verify.c",
+    "tests/unit/usage/test_watermarks.c",
+    "tests/unit/usage/test_windows.c",
 };
 
 const identity_sources = [_][]const u8{
@@ -173,8 +261,16 @@ const identity_tests = [_][]const u8{
 };
 
 const api_sources = [_][]const u8{
+    "src/api/alerts.c",
     "src/api/api.c",
     "src/api/arm.c",
+    "src/api/audit.c",
+    "src/api/changes.c",
+    "src/api/completeness.c",
+    "src/api/corrections.c",
+    "src/api/explain.c",
+    "src/api/heads.c",
+    "src/api/findings.c",
     "src/api/identities.c",
     "src/api/jobs.c",
     "src/api/members.c",
@@ -182,15 +278,24 @@ const api_sources = [_][]const u8{
     "src/api/operating.c",
     "src/api/parameters.c",
     "src/api/problem.c",
+    "src/api/record_members.c",
+    "src/api/records.c",
+    "src/api/rejects.c",
+    "src/api/retention.c",
     "src/api/routes.c",
     "src/api/sessions.c",
     "src/api/subscriptions.c",
     "src/api/summaries.c",
     "src/api/usage_lists.c",
     "src/api/usage_post.c",
+    "src/api/usage_rows.c",
+    "src/api/watch.c",
+    "src/api/watermarks.c",
 };
 
-const api_tests = [_][]const u8{};
+const api_tests = [_][]const u8{
+    "tests/unit/api/test_usage_rows.c",
+};
 
 /// All of cli but main.c, which only the program itself is linked with.
 const cli_sources = [_][]const u8{
@@ -198,13 +303,18 @@ const cli_sources = [_][]const u8{
     "src/cli/app.c",
     "src/cli/app_run.c",
     "src/cli/bench.c",
+    "src/cli/bench_ask.c",
+    "src/cli/bench_fill.c",
     "src/cli/bench_ingest.c",
+    "src/cli/bench_limit.c",
+    "src/cli/bench_query.c",
     "src/cli/bench_server.c",
     "src/cli/check_config.c",
     "src/cli/cli.c",
     "src/cli/cpu.c",
     "src/cli/demo.c",
     "src/cli/demo_accounts.c",
+    "src/cli/demo_corrections.c",
     "src/cli/demo_history.c",
     "src/cli/demo_producers.c",
     "src/cli/demo_stamp.c",
@@ -227,6 +337,7 @@ const cli_sources = [_][]const u8{
 };
 
 const cli_tests = [_][]const u8{
+    "tests/unit/cli/test_demo_corrections.c",
     "tests/unit/cli/test_demo_history.c",
     "tests/unit/cli/test_demo_stamp.c",
     "tests/unit/cli/test_flags.c",
@@ -241,17 +352,39 @@ const test_support_sources = [_][]const u8{
     "tests/unit/support/records.c",
 };
 
+/// The simulation: the store and the usage domain over a disk with faults. See tests/sim/sim.c.
+const sim_sources = [_][]const u8{
+    "tests/sim/faults.c",
+    "tests/sim/sim.c",
+};
+
 /// tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/.
 const fuzz_targets = [_][]const u8{
     "canary",
+    "correction",
     "csv",
     "decimal",
+    "file_check",
     "filter",
     "http",
     "instant",
     "json",
     "page_token",
     "record",
+};
+
+/// tests/bench/bench_NAME.c: parts measured inside one process; printed, never asserted.
+const benchmarks = [_]struct { name: []const u8, about: []const u8, needs: []const []const u8 }{
+    .{
+        .name = "parse",
+        .about = "Nanoseconds a record: from a body to a batch, stage by stage",
+        .needs = &.{ "base", "store", "usage" },
+    },
+    .{
+        .name = "rows",
+        .about = "Nanoseconds a record: its rows, by how many ids are known",
+        .needs = &.{ "base", "store" },
+    },
 };
 
 const Layer = struct {
@@ -296,6 +429,8 @@ const Vendored = struct {
     defines: []const []const u8 = &.{},
     flags: []const []const u8 = &.{},
     own_includes: []const []const u8 = &.{},
+    /// Parts of the library that are ours, from the root of the repository.
+    our_sources: []const []const u8 = &.{},
 };
 
 const vendored = [_]Vendored{
@@ -343,12 +478,19 @@ const vendored = [_]Vendored{
             "src/version.c",
         },
     },
-    .{ .name = "lmdb", .includes = &.{"."}, .sources = &.{ "mdb.c", "midl.c" } },
+    .{
+        .name = "lmdb",
+        .includes = &.{"."},
+        .sources = &.{ "mdb.c", "midl.c" },
+        // src/store/kv_memory.h says why.
+        .defines = &.{ "-Dmalloc=kv_memory_alloc", "-Dfree=kv_memory_free" },
+    },
     .{
         .name = "mbedtls",
         .includes = &.{"include"},
         .own_includes = &.{"library"},
         .defines = &.{mbedtls_config},
+        .our_sources = &.{"src/net/tls_gcm.c"},
         // Those that src/net/mbedtls_config.h leaves empty are not listed.
         .sources = &.{
             "library/aes.c",
@@ -474,6 +616,8 @@ const cmocka: Vendored = .{
     },
 };
 
+/// Headers that a library includes by their names alone.
+const our_headers = "src/net/mbedtls";
 const mbedtls_config = "-DMBEDTLS_CONFIG_FILE=\"net/mbedtls_config.h\"";
 
 // ---- Flags ----
@@ -522,7 +666,7 @@ const Target = enum {
     fn cpu(target: Target) []const u8 {
         return switch (target) {
             // AES and carry-less multiplication at compile time select Mbed TLS's fast path for AES-GCM.
-            .@"x86_64-linux-musl" => "x86_64_v2+aes+pclmul",
+            .@"x86_64-linux-musl" => "x86_64_v2+aes+pclmul-fast_shld_rotate",
             .@"aarch64-linux-musl" => "baseline+aes+sha2",
         };
     }
@@ -686,11 +830,10 @@ fn addVendored(context: Context, library: Vendored, target: Target) *Build.Step.
     for (library.includes) |path| module.addIncludePath(root.path(b, path));
     for (library.own_includes) |path| module.addIncludePath(root.path(b, path));
     module.addIncludePath(b.path("src"));
-    module.addCSourceFiles(.{
-        .root = root,
-        .files = library.sources,
-        .flags = joined(b, &.{ &.{"-w"}, library.defines, library.flags }),
-    });
+    module.addIncludePath(b.path(our_headers));
+    const flags = joined(b, &.{ &.{"-w"}, library.defines, library.flags });
+    module.addCSourceFiles(.{ .root = root, .files = library.sources, .flags = flags });
+    module.addCSourceFiles(.{ .files = library.our_sources, .flags = flags });
     return staticLibrary(b, library.name, module);
 }
 
@@ -714,6 +857,7 @@ fn ownModule(context: Context, target: Target, optimize: std.builtin.OptimizeMod
         .strip = strip,
     });
     module.addIncludePath(b.path("src"));
+    module.addIncludePath(b.path(our_headers));
     module.addIncludePath(context.generated);
     for (vendored) |library| {
         for (library.includes) |path| module.addSystemIncludePath(context.vendor.path(b, library.name).path(b, path));
@@ -799,6 +943,39 @@ fn addUnitTest(context: Context, program: Program, layer: Layer, path: []const u
     });
 }
 
+/// LMDB once more, its writes and syncs redirected to the disk of tests/sim/faults.c.
+const faulty_lmdb: Vendored = .{
+    .name = "lmdb",
+    .includes = &.{"."},
+    .sources = &.{ "mdb.c", "midl.c" },
+    .defines = &.{ "-Dpwrite=faults_pwrite", "-Dwritev=faults_writev", "-Dfdatasync=faults_fdatasync" },
+};
+
+fn addSimulation(context: Context, program: Program, kit: []const *Build.Step.Compile) *Build.Step.Compile {
+    const b = context.b;
+    const module = testModule(context, &sim_sources);
+    module.addIncludePath(b.path("tests"));
+    for (kit) |library| module.linkLibrary(library);
+    for ([_][]const u8{ "usage", "store", "base" }) |name| linkLayer(module, program, layerIndex(name));
+    module.linkLibrary(addVendored(context, faulty_lmdb, context.options.target));
+    for (program.vendored, vendored) |library, description| {
+        if (!std.mem.eql(u8, description.name, "lmdb")) module.linkLibrary(library);
+    }
+    return b.addExecutable(.{ .name = "sim", .linkage = .static, .root_module = module });
+}
+
+fn addBenchmark(context: Context, program: Program, name: []const u8, needs: []const []const u8) *Build.Step.Compile {
+    const b = context.b;
+    const module = ownModule(context, context.options.target, context.options.optimize, context.options.strip);
+    module.addCSourceFiles(.{
+        .files = b.dupeStrings(&.{b.fmt("tests/bench/bench_{s}.c", .{name})}),
+        .flags = ownFlags(context),
+    });
+    for (needs) |layer| linkLayer(module, program, layerIndex(layer));
+    for (program.vendored) |library| module.linkLibrary(library);
+    return b.addExecutable(.{ .name = b.fmt("bench-{s}", .{name}), .linkage = .static, .root_module = module });
+}
+
 // ---- Sanitizer and fuzz builds, by Debian's clang ----
 
 const Sanitized = struct {
@@ -843,6 +1020,7 @@ const Sanitized = struct {
         clang.addArgs(&san_flags);
         clang.addArgs(sanCpuFlags());
         clang.addPrefixedDirectoryArg("-I", b.path("src"));
+        clang.addPrefixedDirectoryArg("-I", b.path(our_headers));
         clang.addPrefixedDirectoryArg("-I", b.path("tests/unit"));
         clang.addPrefixedDirectoryArg("-I", san.context.generated);
         for (vendored) |library| {
@@ -868,8 +1046,10 @@ const Sanitized = struct {
     fn vendoredArchive(san: Sanitized, library: Vendored) LazyPath {
         const b = san.context.b;
         const root = san.context.vendor.path(b, library.name);
-        const objects = b.allocator.alloc(LazyPath, library.sources.len) catch @panic("OOM");
-        for (objects, library.sources) |*object, source| {
+        const count = library.sources.len + library.our_sources.len;
+        const objects = b.allocator.alloc(LazyPath, count) catch @panic("OOM");
+        for (objects, 0..) |*object, index| {
+            const ours = index >= library.sources.len;
             const clang = san.compiler();
             clang.addArgs(library.defines);
             clang.addArgs(library.flags);
@@ -878,7 +1058,9 @@ const Sanitized = struct {
             for (library.includes) |path| clang.addPrefixedDirectoryArg("-I", root.path(b, path));
             for (library.own_includes) |path| clang.addPrefixedDirectoryArg("-I", root.path(b, path));
             clang.addPrefixedDirectoryArg("-I", b.path("src"));
-            object.* = compile(clang, root.path(b, source));
+            clang.addPrefixedDirectoryArg("-I", b.path(our_headers));
+            const source = if (ours) b.path(library.our_sources[index - library.sources.len]) else root.path(b, library.sources[index]);
+            object.* = compile(clang, source);
         }
         return san.archiveOf(library.name, objects);
     }
@@ -949,7 +1131,7 @@ fn addTests(context: Context, program: Program) void {
     }
 
     const all_step = b.step("test", "Every test that CI runs (-- --help lists options)");
-    const all = addRunner(b, all_step, &.{ "tidy", "unit", "san", "fuzz", "system" });
+    const all = addRunner(b, all_step, &.{ "tidy", "unit", "san", "sim", "fuzz", "system" });
     const unit = addRunner(b, b.step("test:unit", "Unit tests of every layer"), &.{"unit"});
     const san_run = addRunner(b, b.step("san", "Unit tests under ASan and UBSan"), &.{"san"});
     const fuzz = addRunner(b, b.step("fuzz", "Each fuzz target for some seconds"), &.{"fuzz"});
@@ -983,6 +1165,19 @@ fn addTests(context: Context, program: Program) void {
             for ([_]*Build.Step.Run{ all, san_run }) |target| target.addPrefixedFileArg(san_prefix, sanitized);
         }
     }
+    const sim_step = b.step("test:sim", "The simulation; zig-out/bin/sim replays a world");
+    const sim_run = addRunner(b, sim_step, &.{"sim"});
+    const simulation = addSimulation(context, program, &kit);
+    sim_step.dependOn(&b.addInstallArtifact(simulation, .{}).step);
+    check.dependOn(&simulation.step);
+    for ([_]*Build.Step.Run{ all, sim_run }) |runner| runner.addPrefixedArtifactArg("--sim=sim=", simulation);
+
+    for (benchmarks) |benchmark| {
+        const run = b.addRunArtifact(addBenchmark(context, program, benchmark.name, benchmark.needs));
+        run.stdio = .inherit;
+        if (b.args) |args| run.addArgs(args);
+        b.step(b.fmt("bench:{s}", .{benchmark.name}), benchmark.about).dependOn(&run.step);
+    }
     for (fuzz_targets) |name| {
         const target = san.fuzzTarget(name);
         fuzz_build.dependOn(&b.addInstallFile(target, b.fmt("fuzz/{s}", .{name})).step);
@@ -990,7 +1185,7 @@ fn addTests(context: Context, program: Program) void {
     }
     // Last, so that a later option of the caller wins over what the step says.
     if (b.args) |args| {
-        for ([_]*Build.Step.Run{ all, unit, san_run, fuzz, system }) |runner| runner.addArgs(args);
+        for ([_]*Build.Step.Run{ all, unit, san_run, sim_run, fuzz, system }) |runner| runner.addArgs(args);
     }
 }
 

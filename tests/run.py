@@ -2,7 +2,7 @@
 """Runs the tests: `zig build test` builds everything and hands the artifacts over as arguments.
 
     zig build test                         all groups
-    zig build test -- --only unit          one group (may be repeated): tidy, unit, san, fuzz, system
+    zig build test -- --only unit          one group (may be repeated): tidy, unit, san, sim, fuzz, system
     zig build test -- --long               longer fuzzing and the tests marked long
     zig build test -- --match TEXT         only test files whose name contains TEXT
 
@@ -30,10 +30,10 @@ ROOT = os.path.dirname(HERE)
 OUTPUT_LINES_MAX = 120
 OUTPUT_COLUMNS_MAX = 400
 
-GROUPS = ("tidy", "unit", "san", "fuzz", "system")
+GROUPS = ("tidy", "unit", "san", "sim", "fuzz", "system")
 # Bounds on one executable, and on all of a group; CI as a whole has 90 minutes.
-EXECUTABLE_TIMEOUT_S = {"tidy": 60, "unit": 180, "san": 400, "fuzz": 130, "system": 2400}
-GROUP_TIMEOUT_S = {"tidy": 60, "unit": 600, "san": 1200, "fuzz": 600, "system": 2400}
+EXECUTABLE_TIMEOUT_S = {"tidy": 60, "unit": 180, "san": 400, "sim": 240, "fuzz": 130, "system": 2400}
+GROUP_TIMEOUT_S = {"tidy": 60, "unit": 600, "san": 1200, "sim": 240, "fuzz": 600, "system": 2400}
 LONG_FACTOR = 20
 FUZZ_S = 10
 
@@ -242,6 +242,10 @@ def group_unit(arguments, environment, scratch, clock):
     return run_executables(arguments.unit, arguments.match, environment, scratch, clock)
 
 
+def group_sim(arguments, environment, scratch, clock):
+    return run_executables(arguments.sim, arguments.match, environment, scratch, clock)
+
+
 def sanitizer_environment(environment):
     return dict(environment,
                 ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
@@ -375,7 +379,7 @@ def main():
     parser.add_argument("--match", default="", help="only files whose name contains this")
     for option in ("--group", "--prepare", "--bin"):
         parser.add_argument(option, action="append" if option == "--group" else None, help=argparse.SUPPRESS)
-    for option in ("--unit", "--san", "--fuzz"):
+    for option in ("--unit", "--san", "--sim", "--fuzz"):
         parser.add_argument(option, action="append", default=[], type=named_path, help=argparse.SUPPRESS)
     parser.add_argument("--clang", default="clang", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

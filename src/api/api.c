@@ -79,12 +79,15 @@ err_t api_new(const struct api_options *options, struct api **out, struct error_
     err_t error = api->arena == NULL ? error_set(info, ERROR_NO_MEMORY, NULL, NULL) : load_meters(api, info);
     if (error == ERROR_OK)
         error = load_operator(api, info);
+    if (error == ERROR_OK && (api->sanity = sanity_new(api->meters)) == NULL)
+        error = error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     if (error == ERROR_OK && (api->router = router_new(api_routes, api_routes_count)) == NULL)
         error = error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     if (error != ERROR_OK) {
         api_free(api);
         return error;
     }
+    watch_start(api);
     *out = api;
     return ERROR_OK;
 }
@@ -93,7 +96,9 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    loop_timer_free(api->watch.timer);
     router_free(api->router);
+    sanity_free(api->sanity);
     arena_free(api->arena);
     free(api);
 }

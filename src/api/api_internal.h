@@ -2,6 +2,7 @@
  * but for the functions that say otherwise. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,7 +11,11 @@
 #include "base/json.h"
 #include "identity/identity.h"
 #include "net/router.h"
+#include "store/audit.h"
 #include "usage/meters.h"
+#include "usage/sanity.h"
+#include "usage/summary.h"
+#include "usage/watermarks.h"
 
 #define MEDIA_JSON TEXT("application/json; charset=utf-8")
 #define MEDIA_CSV TEXT("text/csv; charset=utf-8")
@@ -34,15 +39,26 @@ struct api_counters {
     uint64_t responses[6]; /* by status / 100 */
 };
 
+/* Notices silent producers (watch.c). */
+struct api_watch {
+    struct loop_timer *timer;
+    struct watermarks_watch job;
+    atomic_bool busy;              /* the job is the writer's */
+    int64_t since_ns;              /* when this appliance came up, in the store's time */
+    int64_t wall_ns, monotonic_ns; /* of the turn before */
+};
+
 struct api {
     struct api_options options;
     struct arena *arena; /* catalogue, router tables */
     struct meters *meters;
+    struct sanity *sanity; /* the writer's, while a batch runs */
     struct router *router;
     struct server *server;
     struct guid operator_subscription;
     int64_t started_wall_ns, started_monotonic_ns;
     struct api_counters counters;
+    struct api_watch watch;
     bool draining;
 };
 
@@ -106,6 +122,12 @@ struct write_call {
 void write_call_start(struct write_call *call, struct store_job *job, struct http_exchange *exchange,
                       void (*answer)(struct write_call *call));
 
+/* The same with an entry in the audit log, in the transaction of the change, if it happened (see struct audited_job);
+ * who and by which request is filled in (audit.c). */
+void write_call_start_audited(struct write_call *call, struct store_job *job, struct http_exchange *exchange,
+                              const struct audit_entry *entry, bool (*happened)(struct audited_job *audited),
+                              void (*answer)(struct write_call *call));
+
 /* --- parameters (parameters.c) --- */
 
 /* Every ARM route needs an api-version that is in the list (NULL-terminated). Answers and returns false if not. */
@@ -120,6 +142,34 @@ struct text base_url(struct http_exchange *exchange);
 /* This request's URL with its query, name replaced or added. Arena. */
 struct text link_with(struct http_exchange *exchange, struct text name, struct text value);
 
+/* The request's id, for the audit log; in the exchange's arena, ptr NULL without memory (audit.c). */
+struct text request_id_text(struct http_exchange *exchange);
+/* Parts of /v1/status and /metrics that live elsewhere: an object (retention.c), members (rejects.c), lines. */
+MUST_CHECK err_t put_retention_status(struct json_writer *json, struct store *store, struct kv_txn *txn);
+MUST_CHECK err_t put_rejects_status(struct json_writer *json, struct kv_txn *txn);
+MUST_CHECK err_t put_rejects_metrics(struct buffer *out, struct kv_txn *txn);
+MUST_CHECK err_t put_findings_metrics(struct buffer *out, struct kv_txn *txn);
+/* 'after' (a sequence, 0 if absent) and 'limit' of a list, or answers and returns false (rejects.c). */
+bool read_page_parameters(struct http_exchange *exchange, uint64_t limit_default, uint64_t limit_max, uint64_t *after,
+                          size_t *limit);
+
+/* --- producers that fall silent (watch.c) --- */
+
+/* Looks every few seconds from now on. Once, when the API is made. */
+void watch_start(struct api *api);
+/* Looks now, then calls then(exchange, context) on the loop (for whoever has just moved the clock), or answers with an
+ * error. */
+void watch_then(struct http_exchange *exchange, void (*then)(struct http_exchange *exchange, void *context),
+                void *context);
+/* The members "complete" and "watermark" of a summary; by usage time they are the producers', and "silent" lists the
+ * hours that are unknown: {"producer" (if with_producers), "source", "from", "to"}. Any thread (completeness.c). */
+MUST_CHECK err_t put_completeness(struct json_writer *json, struct store *store, struct kv_txn *txn,
+                                  const struct summary_query *query, int64_t now_ns, bool with_producers);
+/* stampmeter_producer_... and stampmeter_alerts_open. Any thread. */
+MUST_CHECK err_t put_producer_metrics(struct buffer *out, struct kv_txn *txn, int64_t now_ns);
+/* The members "producers" and "alerts" of the status. Any thread. */
+MUST_CHECK err_t put_producer_status(struct json_writer *json, struct kv_txn *txn, int64_t now_ns);
+
 /* --- handlers, one file per family --- */
 
 void handle_usage_post(struct http_exchange *exchange, void *context);
@@ -128,6 +178,18 @@ void handle_subscriber_usage_aggregates(struct http_exchange *exchange, void *co
 void handle_usage_without_subscription(struct http_exchange *exchange, void *context);
 void handle_summary(struct http_exchange *exchange, void *context);
 void handle_meters(struct http_exchange *exchange, void *context);
+
+void handle_changes(struct http_exchange *exchange, void *context);
+void handle_corrections_post(struct http_exchange *exchange, void *context);
+void handle_explain(struct http_exchange *exchange, void *context);
+void handle_record_get(struct http_exchange *exchange, void *context);
+
+void handle_watermarks_get(struct http_exchange *exchange, void *context);
+void handle_watermarks_post(struct http_exchange *exchange, void *context);
+void handle_watermark_put(struct http_exchange *exchange, void *context);
+void handle_producers_get(struct http_exchange *exchange, void *context);
+void handle_alerts_get(struct http_exchange *exchange, void *context);
+void handle_alert_acknowledge(struct http_exchange *exchange, void *context);
 
 void handle_metadata_endpoints(struct http_exchange *exchange, void *context);
 void handle_arm_subscriptions(struct http_exchange *exchange, void *context);
@@ -153,6 +215,18 @@ void handle_token_delete(struct http_exchange *exchange, void *context);
 void handle_users_get(struct http_exchange *exchange, void *context);
 void handle_users_post(struct http_exchange *exchange, void *context);
 void handle_user_disable(struct http_exchange *exchange, void *context);
+
+void handle_rejects_get(struct http_exchange *exchange, void *context);
+void handle_reject_get(struct http_exchange *exchange, void *context);
+void handle_reject_replay(struct http_exchange *exchange, void *context);
+void handle_reject_delete(struct http_exchange *exchange, void *context);
+void handle_findings(struct http_exchange *exchange, void *context);
+void handle_audit(struct http_exchange *exchange, void *context);
+void handle_retention_get(struct http_exchange *exchange, void *context);
+void handle_retention_post(struct http_exchange *exchange, void *context);
+
+void handle_heads(struct http_exchange *exchange, void *context);
+void handle_heads_key(struct http_exchange *exchange, void *context);
 
 void handle_healthz(struct http_exchange *exchange, void *context);
 void handle_readyz(struct http_exchange *exchange, void *context);

@@ -74,6 +74,23 @@ static bool read_expires(struct http_exchange *exchange, const struct json *body
     return invalid(exchange, "expires", "must be a time such as 2026-12-31T00:00:00Z");
 }
 
+/* --- what the audit log is told --- */
+
+static struct text subject(struct http_exchange *exchange, const char *kind, struct text name)
+{
+    struct text text = arena_format(http_arena(exchange), "%s%.*s", kind, TEXT_ARGS(name));
+    return text.ptr != NULL ? text : name;
+}
+
+static struct text describe(struct http_exchange *exchange, const struct identity *identity)
+{
+    struct buffer text = { 0 };
+    identity_describe(identity, &text);
+    struct text copy = text.failed ? TEXT_NONE : arena_text(http_arena(exchange), buffer_text(&text));
+    buffer_free(&text);
+    return copy;
+}
+
 /* --- tokens --- */
 
 static err_t read_tokens(struct read_job *job, struct kv_txn *txn)
@@ -137,7 +154,10 @@ void handle_tokens_post(struct http_exchange *exchange, void *context)
     if ((call = new_call(exchange)) == NULL)
         return;
     token_create_init(&call->create, &identity, now_ns);
-    write_call_start(&call->write, &call->create.job, exchange, token_made);
+    struct audit_entry entry = { .action = TEXT("token.create"),
+                                 .subject = subject(exchange, "tokens/", text_of(call->create.id)),
+                                 .detail = describe(exchange, &call->create.identity) };
+    write_call_start_audited(&call->write, &call->create.job, exchange, &entry, NULL, token_made);
 }
 
 static void token_revoked(struct write_call *write)
@@ -158,7 +178,8 @@ void handle_token_delete(struct http_exchange *exchange, void *context)
     if ((call = new_call(exchange)) == NULL)
         return;
     token_revoke_init(&call->revoke, id, TEXT_NONE);
-    write_call_start(&call->write, &call->revoke.job, exchange, token_revoked);
+    struct audit_entry entry = { .action = TEXT("token.revoke"), .subject = subject(exchange, "tokens/", id) };
+    write_call_start_audited(&call->write, &call->revoke.job, exchange, &entry, token_was_revoked, token_revoked);
 }
 
 /* --- users --- */
@@ -221,7 +242,13 @@ static void password_hashed(struct read_job *job)
         respond_info(job->exchange, &job->info);
         return;
     }
-    write_call_start(&call->write, &call->put.job, job->exchange, user_stored);
+    struct identity identity = { .role = call->user.role,
+                                 .name = call->user.name,
+                                 .subscription = call->user.subscription };
+    struct audit_entry entry = { .action = call->put.replace ? TEXT("user.replace") : TEXT("user.add"),
+                                 .subject = subject(job->exchange, "users/", call->user.name),
+                                 .detail = describe(job->exchange, &identity) };
+    write_call_start_audited(&call->write, &call->put.job, job->exchange, &entry, user_was_put, user_stored);
 }
 
 void handle_users_post(struct http_exchange *exchange, void *context)
@@ -267,5 +294,7 @@ void handle_user_disable(struct http_exchange *exchange, void *context)
     if (call == NULL)
         return;
     user_disable_init(&call->disable, http_request(exchange)->parameters[0]);
-    write_call_start(&call->write, &call->disable.job, exchange, user_disabled);
+    struct audit_entry entry = { .action = TEXT("user.disable"),
+                                 .subject = subject(exchange, "users/", call->disable.name) };
+    write_call_start_audited(&call->write, &call->disable.job, exchange, &entry, user_was_disabled, user_disabled);
 }

@@ -5,7 +5,7 @@
 #include "api/members.h"
 #include "base/instant.h"
 #include "base/log.h"
-#include "store/journal.h"
+#include "store/head.h"
 
 #define MEDIA_METRICS TEXT("text/plain; version=0.0.4; charset=utf-8")
 #define MEDIA_PLAIN TEXT("text/plain; charset=utf-8")
@@ -48,15 +48,26 @@ static void put_metric(struct buffer *out, const struct metric *metric, const st
     buffer_append_format(out, "%s%s %.17g\n", metric->name, metric->labels, metric->value);
 }
 
+/* Zeros before the first seal. */
+static err_t newest_head(struct kv_txn *txn, struct head *head)
+{
+    *head = (struct head){ 0 };
+    err_t error = head_newest(txn, head);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
 static err_t read_metrics(struct read_job *job, struct kv_txn *txn)
 {
     struct api *api = job->api;
     struct store_counters store = store_counters(api->options.store);
     struct kv_stats stats;
     struct store_state state;
+    struct head head;
     err_t error = store_stats(api->options.store, &stats);
     if (error == ERROR_OK)
         error = store_read_state(txn, &state);
+    if (error == ERROR_OK)
+        error = newest_head(txn, &head);
     if (error != ERROR_OK)
         return error;
     struct server_stats net = api->server != NULL ? server_stats(api->server) : (struct server_stats){ 0 };
@@ -84,10 +95,18 @@ static err_t read_metrics(struct read_job *job, struct kv_txn *txn)
         { "stampmeter_last_commit_seconds", "gauge", "Duration of the last commit.", "",
           (double)store.last_commit_duration_ns / 1e9 },
         { "stampmeter_queued_records", "gauge", "Records that wait for the writer.", "", (double)store.queued_weight },
-        { "stampmeter_clock_went_back_total", "counter", "Commits for which the wall clock lay before an earlier one.",
-          "", (double)store.clock_went_back_count },
-        { "stampmeter_journal_sequence", "gauge", "Sequence of the last accepted record.", "",
+        { "stampmeter_clock_went_back_total", "counter", "Times the wall clock was found behind reported time.", "",
+          (double)store.clock_went_back_count },
+        { "stampmeter_journal_sequence", "gauge", "Sequence of the last journal entry.", "",
           (double)state.last_sequence },
+        { "stampmeter_head_sequence", "gauge", "Sequence of the last signed head of the journal.", "",
+          (double)head.sequence },
+        { "stampmeter_sealed_until_seconds", "gauge", "End of the last sealed hour, Unix time.", "",
+          state.sealed_hour < 0 ? 0.0 : (double)state.sealed_hour * (NS_PER_HOUR / NS_PER_SECOND) },
+        { "stampmeter_seals_total", "counter", "Seals written.", "", (double)store.seals },
+        { "stampmeter_upkeep_slices_total", "counter", "Transactions of upkeep alone.", "",
+          (double)store.upkeep_slices },
+        { "stampmeter_upkeep_left", "gauge", "1 while merges or deletions wait.", "", store.upkeep_left ? 1.0 : 0.0 },
         { "stampmeter_store_file_bytes", "gauge", "Size of the store's file.", "", (double)stats.file_size_bytes },
         { "stampmeter_store_map_bytes", "gauge", "Size that the store's file may reach.", "",
           (double)stats.map_size_bytes },
@@ -99,7 +118,10 @@ static err_t read_metrics(struct read_job *job, struct kv_txn *txn)
     };
     for (size_t i = 0; i < COUNT_OF(metrics); i++)
         put_metric(&job->body, &metrics[i], i > 0 ? &metrics[i - 1] : NULL);
-    return ERROR_OK;
+    error = put_producer_metrics(&job->body, txn, store_now_ns(api->options.store));
+    if (error == ERROR_OK)
+        error = put_rejects_metrics(&job->body, txn);
+    return error == ERROR_OK ? put_findings_metrics(&job->body, txn) : error;
 }
 
 static void start_read(struct http_exchange *exchange, err_t (*read)(struct read_job *job, struct kv_txn *txn),
@@ -123,17 +145,62 @@ void handle_metrics(struct http_exchange *exchange, void *context)
 
 /* --- status --- */
 
-static void put_store_status(struct json_writer *json, const struct kv_stats *stats, const struct store_state *state,
-                             int64_t first_reported_ns)
+/* The first bucket of the hourly rows is where reported time begins. */
+static err_t first_reported(struct api *api, struct kv_txn *txn, int64_t *out_ns)
 {
+    const struct rows_engine *rows = store_rows(api->options.store);
+    uint8_t start[ROW_KEY_SIZE] = { 0 };
+    const uint8_t *key, *value;
+    struct rows_cursor *cursor;
+    *out_ns = INT64_MIN;
+    err_t error = rows->open(txn, ROWS_HOURLY, start, false, &cursor);
+    if (error != ERROR_OK)
+        return error;
+    error = rows->next(cursor, &key, &value);
+    if (error == ERROR_OK)
+        *out_ns = hour_start_ns((int64_t)row_key_decode(key).bucket);
+    rows->close(cursor);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
+struct store_status {
+    struct kv_stats stats;
+    struct store_state state;
+    struct store_counters counters;
+    struct head head;
+    int64_t first_ns, last_ns; /* reported */
+};
+
+static err_t read_store_status(struct api *api, struct kv_txn *txn, struct store_status *status)
+{
+    status->counters = store_counters(api->options.store);
+    err_t error = store_stats(api->options.store, &status->stats);
+    if (error == ERROR_OK)
+        error = store_read_state(txn, &status->state);
+    if (error == ERROR_OK)
+        error = newest_head(txn, &status->head);
+    if (error == ERROR_OK)
+        error = first_reported(api, txn, &status->first_ns);
+    return error == ERROR_OK ? store_newest_reported(txn, &status->last_ns) : error;
+}
+
+static void put_store_status(struct json_writer *json, const struct store_status *status)
+{
+    const struct kv_stats *stats = &status->stats;
+    const struct store_state *state = &status->state;
+    int64_t sealed_ns = state->sealed_hour < 0 ? INT64_MIN : hour_start_ns(state->sealed_hour);
     json_name(json, "store");
     json_begin_object(json);
     put_number_member(json, "fileSizeBytes", stats->file_size_bytes);
     put_number_member(json, "usedSizeBytes", stats->used_size_bytes);
     put_number_member(json, "mapSizeBytes", stats->map_size_bytes);
     put_number_member(json, "sequence", state->last_sequence);
-    put_time_member(json, "lastReportedTime", state->last_reported_ns);
-    put_time_member(json, "firstReportedTime", first_reported_ns);
+    put_time_member(json, "lastReportedTime", status->last_ns);
+    put_time_member(json, "firstReportedTime", status->first_ns);
+    put_time_member(json, "sealedUntil", sealed_ns);
+    put_number_member(json, "headSequence", status->head.sequence);
+    put_number_member(json, "seals", status->counters.seals);
+    put_number_member(json, "clockWentBack", (uint64_t)status->counters.clock_went_back_count);
     json_end_object(json);
 }
 
@@ -166,49 +233,13 @@ static void put_net_status(struct json_writer *json, const struct server_stats *
     json_end_object(json);
 }
 
-/* The first bucket of the hourly rows is where reported time begins. */
-static err_t first_reported(struct api *api, struct kv_txn *txn, int64_t *out_ns)
-{
-    const struct rows_engine *rows = store_rows(api->options.store);
-    uint8_t start[ROW_KEY_SIZE] = { 0 };
-    const uint8_t *key, *value;
-    struct rows_cursor *cursor;
-    *out_ns = INT64_MIN;
-    err_t error = rows->open(txn, ROWS_HOURLY, start, &cursor);
-    if (error != ERROR_OK)
-        return error;
-    error = rows->next(cursor, &key, &value);
-    if (error == ERROR_OK)
-        *out_ns = hour_start_ns((int64_t)row_key_decode(key).bucket);
-    rows->close(cursor);
-    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
-}
-
-/* The newest live report; in a store that holds only imported history, when its last record was reported. */
-static int64_t last_reported_ns(struct kv_txn *txn, const struct store_state *state)
-{
-    struct journal_record record;
-    if (state->last_reported_ns == INT64_MIN && state->last_sequence > 0 &&
-        journal_get(txn, state->last_sequence, &record) == ERROR_OK)
-        return record.reported_ns;
-    return state->last_reported_ns;
-}
-
 static err_t read_status(struct read_job *job, struct kv_txn *txn)
 {
     struct api *api = job->api;
-    struct kv_stats stats;
-    struct store_state state;
-    int64_t first_ns = INT64_MIN;
-    err_t error = store_stats(api->options.store, &stats);
-    if (error == ERROR_OK)
-        error = store_read_state(txn, &state);
-    if (error == ERROR_OK)
-        error = first_reported(api, txn, &first_ns);
+    struct store_status store;
+    err_t error = read_store_status(api, txn, &store);
     if (error != ERROR_OK)
         return error;
-    state.last_reported_ns = last_reported_ns(txn, &state);
-    struct store_counters store = store_counters(api->options.store);
     struct server_stats net = api->server != NULL ? server_stats(api->server) : (struct server_stats){ 0 };
     int64_t uptime_ns = clock_monotonic_ns(api->options.clock) - api->started_monotonic_ns;
     struct json_writer json = json_writer(&job->body);
@@ -222,9 +253,20 @@ static err_t read_status(struct read_job *job, struct kv_txn *txn)
     json_put_bool(&json, api->options.advance_clock != NULL);
     json_name(&json, "ready");
     json_put_bool(&json, is_ready(api));
-    put_store_status(&json, &stats, &state, first_ns);
-    put_ingest_status(&json, &api->counters, &store);
+    put_store_status(&json, &store);
+    put_ingest_status(&json, &api->counters, &store.counters);
     put_net_status(&json, &net);
+    error = put_producer_status(&json, txn, store_now_ns(api->options.store));
+    if (error != ERROR_OK)
+        return error;
+    json_name(&json, "rejects");
+    error = put_rejects_status(&json, txn);
+    if (error != ERROR_OK)
+        return error;
+    json_name(&json, "retention");
+    error = put_retention_status(&json, api->options.store, txn);
+    if (error != ERROR_OK)
+        return error;
     json_end_object(&json);
     return ERROR_OK;
 }
@@ -237,15 +279,28 @@ void handle_status(struct http_exchange *exchange, void *context)
 
 /* --- the demo's clock --- */
 
-static void clock_advanced(void *context, int64_t now_ns)
+static void answer_clock(struct http_exchange *exchange, void *context)
 {
-    struct http_exchange *exchange = context;
+    const int64_t *now_ns = context;
     struct buffer body = { 0 };
     struct json_writer json = json_writer(&body);
     json_begin_object(&json);
-    put_time_member(&json, "now", now_ns);
+    put_time_member(&json, "now", *now_ns);
     json_end_object(&json);
     respond_json(exchange, 200, &body);
+}
+
+/* Who has fallen silent meanwhile is part of what falls due. */
+static void clock_advanced(void *context, int64_t now_ns)
+{
+    struct http_exchange *exchange = context;
+    int64_t *kept = arena_alloc(http_arena(exchange), sizeof *kept);
+    if (kept == NULL) {
+        respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
+        return;
+    }
+    *kept = now_ns;
+    watch_then(exchange, answer_clock, kept);
 }
 
 void handle_clock(struct http_exchange *exchange, void *context)

@@ -29,6 +29,12 @@ const struct route api_routes[] = {
     { HTTP_GET, "/subscriptions/providers/Microsoft.Commerce.Admin/subscriberUsageAggregates",
       handle_usage_without_subscription, FOR_OPERATOR },
 
+    /* correcting it, and what is behind it */
+    { HTTP_POST, "/v1/corrections", handle_corrections_post, FOR_PRODUCER | FOR_OPERATOR },
+    { HTTP_GET, "/v1/records/{source}/{id}", handle_record_get, FOR_READERS | FOR_PRODUCER },
+    { HTTP_GET, "/v1/changes", handle_changes, FOR_OPERATOR },
+    { HTTP_GET, "/v1/explain", handle_explain, FOR_READERS },
+
     /* what ARM clients look for around it */
     { HTTP_GET, "/metadata/endpoints", handle_metadata_endpoints, FOR_ANYONE },
     { HTTP_GET, "/subscriptions", handle_arm_subscriptions, FOR_SIGNED_IN },
@@ -43,6 +49,14 @@ const struct route api_routes[] = {
     { HTTP_GET, "/providers/Microsoft.Commerce/operations", handle_operations, FOR_SIGNED_IN },
     { HTTP_POST, "/subscriptions/{subscriptionId}/providers/Microsoft.Commerce.Admin/updateEncryption",
       handle_update_encryption, FOR_OPERATOR },
+
+    /* producers */
+    { HTTP_GET, "/v1/watermarks", handle_watermarks_get, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_POST, "/v1/watermarks", handle_watermarks_post, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_PUT, "/v1/watermarks/{producer}/{source}", handle_watermark_put, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_GET, "/v1/producers", handle_producers_get, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_GET, "/v1/alerts", handle_alerts_get, FOR_OPERATOR },
+    { HTTP_POST, "/v1/alerts/{id}/acknowledge", handle_alert_acknowledge, FOR_OPERATOR },
 
     /* subscriptions of the stamp */
     { HTTP_GET, "/v1/subscriptions", handle_subscriptions_get, FOR_READERS },
@@ -60,6 +74,20 @@ const struct route api_routes[] = {
     { HTTP_GET, "/v1/users", handle_users_get, FOR_OPERATOR },
     { HTTP_POST, "/v1/users", handle_users_post, FOR_OPERATOR },
     { HTTP_POST, "/v1/users/{name}/disable", handle_user_disable, FOR_OPERATOR },
+
+    /* what was refused, and who changed what */
+    { HTTP_GET, "/v1/rejects", handle_rejects_get, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_GET, "/v1/rejects/{sequence}", handle_reject_get, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_POST, "/v1/rejects/{sequence}/replay", handle_reject_replay, FOR_OPERATOR | FOR_PRODUCER },
+    { HTTP_DELETE, "/v1/rejects/{sequence}", handle_reject_delete, FOR_OPERATOR },
+    { HTTP_GET, "/v1/findings", handle_findings, FOR_OPERATOR },
+    { HTTP_GET, "/v1/audit", handle_audit, FOR_OPERATOR },
+    { HTTP_GET, "/v1/retention", handle_retention_get, FOR_OPERATOR },
+    { HTTP_POST, "/v1/retention", handle_retention_post, FOR_OPERATOR },
+
+    /* proofs */
+    { HTTP_GET, "/v1/heads", handle_heads, FOR_OPERATOR },
+    { HTTP_GET, "/v1/heads/key", handle_heads_key, FOR_OPERATOR },
 
     /* operating */
     { HTTP_GET, "/healthz", handle_healthz, FOR_ANYONE | QUIET },

@@ -82,6 +82,33 @@ void handle_subscription_get(struct http_exchange *exchange, void *context)
     read_job_start(&call->job, exchange);
 }
 
+/* --- what the audit log is told --- */
+
+static struct text subject(struct http_exchange *exchange, const struct guid *id)
+{
+    char text[GUID_TEXT_SIZE];
+    guid_print(id, text);
+    struct text whole = arena_format(http_arena(exchange), "subscriptions/%s", text);
+    return whole.ptr != NULL ? whole : TEXT("subscriptions");
+}
+
+static struct text describe(struct http_exchange *exchange, const struct subscription *subscription)
+{
+    struct buffer text = { 0 };
+    struct json_writer json = json_writer(&text);
+    subscription_to_json(subscription, &json);
+    struct text copy = text.failed ? TEXT_NONE : arena_text(http_arena(exchange), buffer_text(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+static bool was_deleted(struct audited_job *audited)
+{
+    return !((const struct subscription_delete *)audited->wanted)->missing;
+}
+
+/* --- changing one --- */
+
 static void put_done(struct write_call *write)
 {
     struct subscription_call *call = CONTAINER_OF(write, struct subscription_call, write);
@@ -116,7 +143,10 @@ void handle_subscription_put(struct http_exchange *exchange, void *context)
         return;
     }
     subscription_put_init(&call->put, &subscription);
-    write_call_start(&call->write, &call->put.job, exchange, put_done);
+    struct audit_entry entry = { .action = TEXT("subscription.put"),
+                                 .subject = subject(exchange, &id),
+                                 .detail = describe(exchange, &subscription) };
+    write_call_start_audited(&call->write, &call->put.job, exchange, &entry, NULL, put_done);
 }
 
 static void delete_done(struct write_call *write)
@@ -140,5 +170,6 @@ void handle_subscription_delete(struct http_exchange *exchange, void *context)
         return;
     }
     subscription_delete_init(&call->delete_job, &id);
-    write_call_start(&call->write, &call->delete_job.job, exchange, delete_done);
+    struct audit_entry entry = { .action = TEXT("subscription.delete"), .subject = subject(exchange, &id) };
+    write_call_start_audited(&call->write, &call->delete_job.job, exchange, &entry, was_deleted, delete_done);
 }

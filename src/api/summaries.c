@@ -129,7 +129,7 @@ static void make_scope(struct summary_call *call)
     const struct summary_query *q = &call->query;
     struct siphash state;
     siphash_init(&state, store_hash_key(call->job.api->options.store));
-    hash_text(&state, TEXT("summary"));
+    hash_text(&state, TEXT("summary 2")); /* the form of positions */
     const uint64_t numbers[] = { (uint64_t)q->from_ns, (uint64_t)q->to_ns, q->reported_axis, (uint64_t)q->granularity,
                                  q->by_subscription,   q->by_meter,        q->by_resource,   q->by_location,
                                  q->by_source,         q->tag_count,       q->filter_count };
@@ -200,7 +200,8 @@ static void put_row(struct json_writer *json, const struct summary_query *query,
     json_end_object(json);
 }
 
-static err_t put_rows(struct summary_call *call, struct json_writer *json, const struct summary *summary)
+static err_t put_rows(struct summary_call *call, struct kv_txn *txn, struct json_writer *json,
+                      const struct summary *summary)
 {
     size_t count = summary_count(summary);
     size_t first = call->has_position ? summary_after(summary, call->position) : 0;
@@ -215,13 +216,10 @@ static err_t put_rows(struct summary_call *call, struct json_writer *json, const
         put_row(json, &call->query, &row);
     }
     json_end_array(json);
-    /* Reported time moves on with the clock, so everything before the current hour is final. */
-    int64_t watermark_ns = call->now_ns / NS_PER_HOUR * NS_PER_HOUR;
-    json_name(json, "complete");
-    json_put_bool(json, call->query.to_ns <= watermark_ns);
-    put_time_member(json, "watermark", watermark_ns);
-    if (end == count)
-        return ERROR_OK;
+    err_t error = put_completeness(json, call->job.api->options.store, txn, &call->query, call->now_ns,
+                                   call_is_operator(call->job.exchange));
+    if (error != ERROR_OK || end == count)
+        return error;
     char token[PAGE_TOKEN_TEXT_SIZE];
     page_token_make(store_hash_key(call->job.api->options.store), &call->scope, row.position, token);
     struct text link = link_with(call->job.exchange, TEXT("continuationToken"), text_of(token));
@@ -238,7 +236,7 @@ static err_t read_json(struct read_job *job, struct kv_txn *txn)
         return error;
     struct json_writer json = json_writer(&job->body);
     json_begin_object(&json);
-    error = put_rows(call, &json, summary);
+    error = put_rows(call, txn, &json, summary);
     if (error == ERROR_OK)
         json_end_object(&json);
     summary_free(summary);

@@ -1,14 +1,12 @@
 /* The two usage APIs: tenant UsageAggregates and operator subscriberUsageAggregates (wire-contracts.md 1 and 3).
  * Parameters are read here, rows come from usage/listing.h on a worker. */
-#include <stdio.h>
-
 #include "api/api_internal.h"
 #include "api/members.h"
+#include "api/usage_rows.h"
 #include "base/encode.h"
 #include "base/instant.h"
 #include "usage/listing.h"
 #include "usage/page_token.h"
-#include "usage/record.h"
 #include "usage/subscriptions.h"
 
 static const char *const commerce_versions[] = { "2015-06-01-preview", NULL };
@@ -21,7 +19,7 @@ struct usage_list {
     bool operator_form; /* subscriberUsageAggregates */
     struct hash128 scope;
     struct json_writer json;
-    struct buffer instance_data;
+    struct usage_rows *rows;
 };
 
 /* --- parameters --- */
@@ -130,71 +128,10 @@ static bool read_token(struct http_exchange *exchange, struct usage_list *list)
 
 /* --- rows --- */
 
-static void put_row_names(struct usage_list *list, const struct listing_row *row, struct text meter_id)
-{
-    char subscription[GUID_TEXT_SIZE], scope[GUID_TEXT_SIZE], name[GUID_TEXT_SIZE + RECORD_METER_ID_SIZE_MAX + 2],
-        id[320];
-    guid_print(&row->subscription, subscription);
-    guid_print(&list->path_subscription, scope);
-    snprintf(name, sizeof name, "%s-%.*s", subscription, TEXT_ARGS(meter_id));
-    snprintf(id, sizeof id, "/subscriptions/%s/providers/Microsoft.Commerce/UsageAggregate/%s", scope, name);
-    json_name(&list->json, "id");
-    json_put_cstring(&list->json, id);
-    json_name(&list->json, "name");
-    json_put_cstring(&list->json, name);
-    json_name(&list->json, "type");
-    json_put_cstring(&list->json, "Microsoft.Commerce/UsageAggregate");
-}
-
-/* Public Azure's rows name their meter and unit, a stamp's do not; tenants are spared the join by hand. */
-static void put_meter_names(struct usage_list *list, struct text meter_id)
-{
-    struct text key = meter_fold(http_arena(list->job.exchange), meter_id);
-    const struct meter *meter = key.ptr != NULL ? meters_find(list->job.api->meters, key) : NULL;
-    if (meter == NULL)
-        return;
-    put_member(&list->json, "meterName", meter->name);
-    put_member(&list->json, "meterCategory", meter->category);
-    put_member(&list->json, "unit", meter->unit);
-}
-
-static void put_properties(struct usage_list *list, const struct listing_row *row)
-{
-    struct json_writer *json = &list->json;
-    char subscription[GUID_TEXT_SIZE];
-    struct text meter_id = row->meter_id;
-    put_guid_member(json, "subscriptionId", &row->subscription);
-    put_offset_time_member(json, "usageStartTime", row->start_ns);
-    put_offset_time_member(json, "usageEndTime", row->end_ns);
-    if (row->has_instance) {
-        buffer_clear(&list->instance_data);
-        listing_write_instance_data(&row->instance, &list->instance_data);
-        put_member(json, "instanceData", buffer_text(&list->instance_data));
-    }
-    put_quantity_member(json, "quantity", &row->quantity);
-    put_member(json, "meterId", meter_id);
-    if (list->operator_form) {
-        char name[GUID_TEXT_SIZE + RECORD_METER_ID_SIZE_MAX + 2];
-        guid_print(&row->subscription, subscription);
-        snprintf(name, sizeof name, "%s-%.*s", subscription, TEXT_ARGS(meter_id));
-        json_name(json, "name");
-        json_put_cstring(json, name);
-    } else {
-        put_meter_names(list, meter_id);
-    }
-}
-
 static err_t emit_row(void *context, const struct listing_row *row)
 {
     struct usage_list *list = context;
-    json_begin_object(&list->json);
-    put_row_names(list, row, row->meter_id);
-    json_name(&list->json, "properties");
-    json_begin_object(&list->json);
-    put_properties(list, row);
-    json_end_object(&list->json);
-    json_end_object(&list->json);
-    return list->job.body.failed ? ERROR_NO_MEMORY : ERROR_OK;
+    return usage_rows_put(list->rows, row);
 }
 
 static err_t put_next_link(struct usage_list *list)
@@ -216,31 +153,16 @@ static err_t put_next_link(struct usage_list *list)
 /* --- on a worker --- */
 
 /* The operator's list leaves out what delegated providers sold (spec 3.2). */
-static err_t exclude_indirect(struct usage_list *list, struct kv_txn *txn)
+static err_t hides_indirect(void *context, struct kv_txn *txn, const struct guid *id, bool *hidden)
 {
-    struct store *store = list->job.api->options.store;
+    struct usage_list *list = context;
     struct arena *arena = http_arena(list->job.exchange);
-    struct subscription *all;
-    size_t count;
-    err_t error = subscription_list(txn, arena, &all, &count);
-    uint32_t *excluded = arena_array(arena, count + 1, sizeof *excluded);
-    if (error != ERROR_OK || excluded == NULL)
-        return error != ERROR_OK ? error : ERROR_NO_MEMORY;
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t id;
-        struct text guid = { (const char *)all[i].id.bytes, sizeof all[i].id.bytes };
-        if (subscription_is_direct(&all[i], &list->job.api->operator_subscription) ||
-            dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid, &id) != ERROR_OK)
-            continue;
-        size_t at = used++;
-        for (; at > 0 && excluded[at - 1] > id; at--) /* few: insertion keeps them in order */
-            excluded[at] = excluded[at - 1];
-        excluded[at] = id;
-    }
-    list->query.excluded = excluded;
-    list->query.excluded_count = used;
-    return ERROR_OK;
+    struct arena_mark mark = arena_mark(arena);
+    struct subscription subscription;
+    err_t error = subscription_get(list->job.api->options.store, txn, arena, id, &subscription);
+    *hidden = error == ERROR_OK && !subscription_is_direct(&subscription, &list->job.api->operator_subscription);
+    arena_rewind(arena, mark);
+    return error;
 }
 
 static err_t check_subscriber(struct usage_list *list, struct kv_txn *txn)
@@ -258,23 +180,30 @@ static err_t check_subscriber(struct usage_list *list, struct kv_txn *txn)
 static err_t read_page(struct read_job *job, struct kv_txn *txn)
 {
     struct usage_list *list = (struct usage_list *)job;
-    err_t error = ERROR_OK;
-    if (list->operator_form)
-        error = list->query.one_subscription ? check_subscriber(list, txn) : exclude_indirect(list, txn);
+    struct arena *arena = http_arena(job->exchange);
+    err_t error = retention_check_window(txn, list->query.daily, list->query.start_ns, "reportedStartTime", &job->info);
+    if (error == ERROR_OK && list->operator_form && list->query.one_subscription)
+        error = check_subscriber(list, txn);
     if (error != ERROR_OK)
         return error;
+    if (list->operator_form && !list->query.one_subscription) {
+        list->query.hides = hides_indirect;
+        list->query.hides_context = list;
+    }
     bool more;
     list->json = json_writer(&job->body);
     json_begin_object(&list->json);
     json_name(&list->json, "value");
     json_begin_array(&list->json);
-    error = listing_page(job->api->options.store, txn, http_arena(job->exchange), &list->query, &list->position,
-                         emit_row, list, &more);
+    list->rows = usage_rows_begin(arena, &job->body, &list->path_subscription, list->operator_form, job->api->meters);
+    if (list->rows == NULL)
+        return ERROR_NO_MEMORY;
+    error = listing_page(job->api->options.store, txn, arena, &list->query, &list->position, emit_row, list, &more);
+    usage_rows_end(list->rows);
     json_end_array(&list->json);
     if (error == ERROR_OK && more)
         error = put_next_link(list);
     json_end_object(&list->json);
-    buffer_free(&list->instance_data);
     if (error == ERROR_INVALID_PROPERTY)
         return error_set(&job->info, error, "reportedStartTime",
                          "the window holds too many hours; ask for a shorter one");

@@ -7,6 +7,7 @@
 #include "usage/ingest.h"
 
 #define PARSE_ON_LOOP_BYTES_MAX (64 * 1024)
+#define SMALL_ARENA_BYTES ((size_t)16 * 1024)
 #define BATCH_ARENA_BYTES_MAX ((size_t)512 * 1024 * 1024)
 #define BODY_BYTES_MAX HTTP_BODY_BYTES_MAX
 
@@ -184,13 +185,16 @@ static bool create_batch(struct usage_post *post, bool history)
         .age_ns_max = history ? -1 : options->usage_age_ns_max,
         .history = history,
     };
-    post->arena = arena_new(65536, BATCH_ARENA_BYTES_MAX);
+    bool large = post->gzip || http_request(post->exchange)->body.len > PARSE_ON_LOOP_BYTES_MAX;
+    post->arena = arena_new(large ? ARENA_BLOCK_SIZE_MAX : SMALL_ARENA_BYTES, BATCH_ARENA_BYTES_MAX);
     if (post->arena == NULL || !arena_on_free(http_arena(post->exchange), free_post, post))
         return false;
     post->batch = ingest_new(post->arena, &producer, &limits, store_hash_key(options->store));
-    if (post->batch != NULL)
-        post->batch->owner = post;
-    return post->batch != NULL;
+    if (post->batch == NULL)
+        return false;
+    post->batch->owner = post;
+    post->batch->sanity = post->api->sanity;
+    return true;
 }
 
 void handle_usage_post(struct http_exchange *exchange, void *context)

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@
 
 #define ALIGNMENT ((size_t)16)
 #define BLOCK_SIZE_MIN ((size_t)256)
-#define BLOCK_SIZE_MAX ((size_t)1 << 20)
+#define BLOCK_SIZE_MAX ARENA_BLOCK_SIZE_MAX
 /* Anything larger is refused before sums could overflow. */
 #define ALLOCATION_SIZE_MAX (SIZE_MAX / 4)
 
@@ -72,9 +73,38 @@ static size_t held(const struct block *block)
     return sizeof(struct block) + block->room;
 }
 
+/* Blocks of the largest size that nobody uses: taken from the heap and given back they would cost a system call and a
+ * page fault every 4 KiB, more than what is done in them. */
+static _Atomic(struct block *) spare_blocks[ARENA_SPARE_BLOCKS_MAX];
+
+static struct block *take_spare(void)
+{
+    for (size_t i = 0; i < COUNT_OF(spare_blocks); i++) {
+        if (atomic_load_explicit(&spare_blocks[i], memory_order_relaxed) == NULL)
+            continue;
+        struct block *block = atomic_exchange_explicit(&spare_blocks[i], NULL, memory_order_acquire);
+        if (block != NULL)
+            return block;
+    }
+    return NULL;
+}
+
+static bool keep_spare(struct block *block)
+{
+    for (size_t i = 0; i < COUNT_OF(spare_blocks); i++) {
+        struct block *none = NULL;
+        if (atomic_compare_exchange_strong_explicit(&spare_blocks[i], &none, block, memory_order_release,
+                                                    memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
 static struct block *block_new(size_t size_bytes, struct block *older)
 {
-    struct block *block = memory_alloc(size_bytes);
+    struct block *block = size_bytes == BLOCK_SIZE_MAX ? take_spare() : NULL;
+    if (block == NULL)
+        block = memory_alloc(size_bytes);
     if (block == NULL)
         return NULL;
     block->older = older;
@@ -88,7 +118,8 @@ static struct block *block_new(size_t size_bytes, struct block *older)
 static void block_free(struct block *block)
 {
     UNPOISON(block->data, block->room);
-    memory_free(block);
+    if (held(block) != BLOCK_SIZE_MAX || !keep_spare(block))
+        memory_free(block);
 }
 
 static size_t doubled(size_t block_size)

@@ -1,6 +1,7 @@
 /* Bump allocator. One arena per request, batch or page of work; everything in it dies together.
  * Not thread-safe: an arena belongs to one thread at a time and may be handed over whole.
- * Blocks double from 'first_block_size' up to 1 MiB; a larger allocation gets a block of its own. */
+ * Blocks double from 'first_block_size' up to 1 MiB; a larger allocation gets a block of its own. A bounded number of
+ * 1 MiB blocks that were freed stays with the process, for all threads. */
 #pragma once
 
 #include <stddef.h>
@@ -8,6 +9,9 @@
 
 #include "base/attributes.h"
 #include "base/text.h"
+
+#define ARENA_BLOCK_SIZE_MAX ((size_t)1 << 20)
+#define ARENA_SPARE_BLOCKS_MAX 16
 
 struct arena;
 

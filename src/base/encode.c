@@ -7,16 +7,20 @@
 static const char hex_digits[] = "0123456789abcdef";
 static const char hex_digits_upper[] = "0123456789ABCDEF";
 
+#define IS_HEX 0x10
+static const uint8_t hex_values[256] = {
+    ['0'] = IS_HEX | 0,  ['1'] = IS_HEX | 1,  ['2'] = IS_HEX | 2,  ['3'] = IS_HEX | 3,  ['4'] = IS_HEX | 4,
+    ['5'] = IS_HEX | 5,  ['6'] = IS_HEX | 6,  ['7'] = IS_HEX | 7,  ['8'] = IS_HEX | 8,  ['9'] = IS_HEX | 9,
+    ['a'] = IS_HEX | 10, ['b'] = IS_HEX | 11, ['c'] = IS_HEX | 12, ['d'] = IS_HEX | 13, ['e'] = IS_HEX | 14,
+    ['f'] = IS_HEX | 15, ['A'] = IS_HEX | 10, ['B'] = IS_HEX | 11, ['C'] = IS_HEX | 12, ['D'] = IS_HEX | 13,
+    ['E'] = IS_HEX | 14, ['F'] = IS_HEX | 15,
+};
+
 /* 0 to 15, or -1. */
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+    uint8_t value = hex_values[(unsigned char)c];
+    return value != 0 ? value & 15 : -1;
 }
 
 void hex_encode(const void *bytes, size_t size, char *out)
@@ -29,19 +33,20 @@ void hex_encode(const void *bytes, size_t size, char *out)
     *out = '\0';
 }
 
-bool hex_decode(struct text text, void *out, size_t size)
+/* Whether every character was one is asked once, at the end. */
+HOT bool hex_decode(struct text text, void *out, size_t size)
 {
+    const uint8_t *in = (const uint8_t *)text.ptr;
     uint8_t *bytes = out;
+    uint8_t all = IS_HEX;
     if (text.len / 2 != size || text.len % 2 != 0)
         return false;
     for (size_t i = 0; i < size; i++) {
-        int high = hex_value(text.ptr[2 * i]);
-        int low = hex_value(text.ptr[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        bytes[i] = (uint8_t)(high << 4 | low);
+        uint8_t high = hex_values[in[2 * i]], low = hex_values[in[2 * i + 1]];
+        all &= high & low;
+        bytes[i] = (uint8_t)(high << 4 | (low & 15));
     }
-    return true;
+    return all != 0;
 }
 
 static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

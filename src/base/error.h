@@ -49,11 +49,22 @@
     X(AUTHORIZATION_FAILED, "AuthorizationFailed", 403, false,                                                         \
       "this identity may not perform the action; use an identity with the role it needs")                              \
     X(SUBSCRIPTION_NOT_FOUND, "SubscriptionNotFound", 404, false, "the subscription could not be found")               \
+    X(RECORD_NOT_FOUND, "RecordNotFound", 404, false,                                                                  \
+      "there is no record with this source and id here; check both, and whose they are")                               \
     X(RESOURCE_NOT_FOUND, "ResourceNotFound", 404, false, "there is nothing at this address")                          \
     X(METHOD_NOT_ALLOWED, "MethodNotAllowed", 405, false, "see the Allow header")                                      \
     X(NOT_ACCEPTABLE, "NotAcceptable", 406, false, "see the documentation for the media types")                        \
     X(REQUEST_TIMEOUT, "RequestTimeout", 408, true, "the request came too slowly; send it again")                      \
     X(CONFLICT, "Conflict", 409, false, "the resource is in a state that does not allow this")                         \
+    X(TOO_MANY_CORRECTIONS, "TooManyCorrections", 409, false,                                                          \
+      "this record has been corrected 100 times; void it and post the right usage under a new id")                     \
+    X(RECORD_NOT_KEPT, "RecordNotKept", 410, false,                                                                    \
+      "the record was counted, but retention has dropped its part of the journal; settle it outside, or post "         \
+      "what is missing under a new id")                                                                                \
+    X(CHANGES_NOT_KEPT, "ChangesNotKept", 410, false,                                                                  \
+      "retention has dropped that part of the journal; begin with the first sequence still kept")                      \
+    X(USAGE_NOT_KEPT, "UsageNotKept", 410, false,                                                                      \
+      "retention has dropped the rows of that time; begin later, or ask for a granularity that is kept longer")        \
     X(PRECONDITION_FAILED, "PreconditionFailed", 412, false, "the etag does not match")                                \
     X(REQUEST_TOO_LARGE, "RequestEntityTooLarge", 413, false, "a body is at most 16 MiB; split it")                    \
     X(URI_TOO_LONG, "RequestUriTooLong", 414, false, "the request line is at most 8 KiB")                              \

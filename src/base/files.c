@@ -99,11 +99,9 @@ static bool folder_of(const char *path, char out[PATH_MAX])
     return true;
 }
 
-/* Makes a new name in the folder durable. */
-static bool sync_folder_of(const char *path)
+bool file_sync(const char *path)
 {
-    char folder[PATH_MAX];
-    int fd = folder_of(path, folder) ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     bool synced = fsync(fd) == 0;
@@ -111,6 +109,13 @@ static bool sync_folder_of(const char *path)
     (void)close(fd);
     errno = cause;
     return synced;
+}
+
+/* Makes a new name in the folder durable. */
+static bool sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    return folder_of(path, folder) && file_sync(folder);
 }
 
 static bool write_new(const char *path, struct text content, unsigned mode)

@@ -15,6 +15,8 @@ MUST_CHECK err_t file_read(const char *path, size_t limit_bytes, struct buffer *
 /* Temporary name, write, fsync, rename, fsync of the folder. mode such as 0600. */
 MUST_CHECK err_t file_write_durable(const char *path, struct text content, unsigned mode, struct error_info *info);
 bool file_exists(const char *path);
+/* fsync of a file, or of a folder after names in it have changed. False with errno. */
+MUST_CHECK bool file_sync(const char *path);
 /* Creates the folder and its parents (mode 0700); fine if it exists. */
 MUST_CHECK err_t folder_create(const char *path, struct error_info *info);
 /* Exclusive lock held until close(*out_fd) or process end. ERROR_STORE_IN_USE when another has it. */

@@ -191,6 +191,34 @@ static err_t compose(int64_t day, int64_t seconds, int64_t ns, int64_t *out_ns)
     return ERROR_OK;
 }
 
+/* Two digits; anything else leaves a mark in *wrong. */
+HOT static unsigned two_digits(const char *at, unsigned *wrong)
+{
+    unsigned tens = (unsigned char)at[0] - (unsigned)'0', ones = (unsigned char)at[1] - (unsigned)'0';
+    *wrong |= (tens > 9) | (ones > 9);
+    return tens * 10 + ones;
+}
+
+/* "2026-01-31T13:00:00Z", which nearly all are. False for any other form, and for what is no time. */
+HOT static bool parse_usual(struct text text, int64_t *out_ns)
+{
+    const char *at = text.ptr;
+    unsigned wrong = 0;
+    if (text.len != 20)
+        return false;
+    unsigned year = two_digits(at, &wrong) * 100 + two_digits(at + 2, &wrong);
+    unsigned month = two_digits(at + 5, &wrong), day = two_digits(at + 8, &wrong);
+    unsigned hour = two_digits(at + 11, &wrong), minute = two_digits(at + 14, &wrong);
+    unsigned second = two_digits(at + 17, &wrong);
+    wrong |= (at[4] != '-') | (at[7] != '-') | (at[10] != 'T') | (at[13] != ':') | (at[16] != ':') | (at[19] != 'Z');
+    wrong |= (month < 1) | (month > 12) | (hour > 23) | (minute > 59) | (second > 59);
+    if (wrong || year < 1970 || year > 2261 || day < 1 || day > days_in_month((int)year, month))
+        return false;
+    int64_t days = days_from_civil((struct civil_date){ (int)year, month, day });
+    *out_ns = (days * 86400 + (int64_t)(hour * 3600 + minute * 60 + second)) * NS_PER_SECOND;
+    return true;
+}
+
 err_t instant_parse(struct text text, int64_t *out_ns)
 {
     struct cursor c = cursor_of(text);
@@ -198,6 +226,8 @@ err_t instant_parse(struct text text, int64_t *out_ns)
     int64_t seconds;
     int64_t ns;
     int64_t offset = 0;
+    if (parse_usual(text, out_ns))
+        return ERROR_OK;
     if (!read_date(&c, 2, &day) || !read_either(&c, 'T', 't') || !read_time(&c, false, &seconds, &ns))
         return ERROR_INVALID_PROPERTY;
     if (!read_either(&c, 'Z', 'z') && !read_offset(&c, false, &offset))

@@ -74,6 +74,12 @@ struct json_splitter {
 };
 struct json_splitter json_split(struct text text);
 bool json_split_next(struct json_splitter *splitter, struct text *element);
+/* The same in two steps, for readers that find the end of most elements themselves: begin goes to the next element's
+ * first byte (*rest: from there on), false at the end; then either accept tells how many bytes it has (false, and
+ * nothing has changed, when no comma, bracket or end follows them) or find looks for its end. */
+bool json_split_begin(struct json_splitter *splitter, struct text *rest);
+MUST_CHECK bool json_split_accept(struct json_splitter *splitter, size_t size);
+bool json_split_find(struct json_splitter *splitter, struct text *element);
 
 /* Streaming writer into a buffer; commas are placed by the writer. Errors: buffer.failed. Depth at most
  * JSON_DEPTH_MAX (REQUIREd). */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { SPLIT_START, SPLIT_FIRST, SPLIT_MORE, SPLIT_DONE };
+enum { SPLIT_START, SPLIT_SINGLE, SPLIT_FIRST, SPLIT_MORE, SPLIT_DONE };
 
 struct json_splitter json_split(struct text text)
 {
@@ -111,38 +111,65 @@ static bool finish(struct json_splitter *s)
     return false;
 }
 
-static bool start(struct json_splitter *s, struct text *element)
+/* To the first byte of the first element, if there is one. */
+static bool start(struct json_splitter *s)
 {
     if (s->rest.len == 0)
         return fail(s);
-    s->state = SPLIT_DONE;
     if (*s->rest.ptr != '[') {
-        *element = s->rest;
+        s->state = SPLIT_SINGLE;
         return true;
     }
     skip(s, 1);
+    skip_blanks(s);
+    if (s->rest.len == 0)
+        return fail(s);
     s->state = SPLIT_FIRST;
-    return json_split_next(s, element);
+    return *s->rest.ptr != ']' || finish(s);
 }
 
-bool json_split_next(struct json_splitter *splitter, struct text *element)
+/* Behind an element: at the comma before the next one or at the closing bracket. */
+static bool go_on(struct json_splitter *s)
+{
+    if (*s->rest.ptr == ']')
+        return finish(s);
+    skip(s, 1);
+    skip_blanks(s);
+    return s->rest.len > 0 || fail(s);
+}
+
+bool json_split_begin(struct json_splitter *splitter, struct text *rest)
+{
+    bool found = splitter->state == SPLIT_START  ? start(splitter)
+                 : splitter->state == SPLIT_MORE ? go_on(splitter)
+                                                 : false;
+    *rest = splitter->rest;
+    return found;
+}
+
+bool json_split_accept(struct json_splitter *splitter, size_t size)
+{
+    struct json_splitter ahead = *splitter;
+    skip(&ahead, size);
+    if (splitter->state == SPLIT_SINGLE) {
+        splitter->state = ahead.rest.len == 0 ? SPLIT_DONE : SPLIT_SINGLE;
+        return splitter->state == SPLIT_DONE;
+    }
+    skip_blanks(&ahead);
+    if (ahead.rest.len == 0 || (*ahead.rest.ptr != ',' && *ahead.rest.ptr != ']'))
+        return false;
+    ahead.state = SPLIT_MORE;
+    *splitter = ahead;
+    return true;
+}
+
+bool json_split_find(struct json_splitter *splitter, struct text *element)
 {
     size_t length;
-    if (splitter->state == SPLIT_DONE)
-        return false;
-    if (splitter->state == SPLIT_START)
-        return start(splitter, element);
-    skip_blanks(splitter);
-    if (splitter->rest.len == 0)
-        return fail(splitter);
-    char first = *splitter->rest.ptr;
-    if (first == ']' && splitter->state == SPLIT_FIRST)
-        return finish(splitter);
-    if (splitter->state == SPLIT_MORE) { /* the last element ended at a comma or at the bracket */
-        if (first == ']')
-            return finish(splitter);
-        skip(splitter, 1);
-        skip_blanks(splitter);
+    if (splitter->state == SPLIT_SINGLE) {
+        *element = splitter->rest;
+        splitter->state = SPLIT_DONE;
+        return true;
     }
     if (!element_length(splitter->rest, &length) || length == 0)
         return fail(splitter);
@@ -150,4 +177,10 @@ bool json_split_next(struct json_splitter *splitter, struct text *element)
     skip(splitter, length);
     splitter->state = SPLIT_MORE;
     return true;
+}
+
+bool json_split_next(struct json_splitter *splitter, struct text *element)
+{
+    struct text rest;
+    return json_split_begin(splitter, &rest) && json_split_find(splitter, element);
 }

@@ -4,26 +4,46 @@
 
 #include <string.h>
 
-static inline uint64_t rotate_left(uint64_t x, unsigned bits)
+#include "base/attributes.h"
+
+/* The four words of the state while they are worked on: in registers, not in memory. */
+struct words {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline struct words words_of(const struct siphash *state)
+{
+    return (struct words){ state->v[0], state->v[1], state->v[2], state->v[3] };
+}
+
+static inline void keep_words(struct siphash *state, const struct words *w)
+{
+    state->v[0] = w->v0;
+    state->v[1] = w->v1;
+    state->v[2] = w->v2;
+    state->v[3] = w->v3;
+}
+
+HOT static inline uint64_t rotate_left(uint64_t x, unsigned bits)
 {
     return (x << bits) | (x >> (64 - bits));
 }
 
-static inline void sip_round(uint64_t v[4])
+HOT static inline void sip_round(struct words *w)
 {
-    v[0] += v[1];
-    v[2] += v[3];
-    v[1] = rotate_left(v[1], 13) ^ v[0];
-    v[3] = rotate_left(v[3], 16) ^ v[2];
-    v[0] = rotate_left(v[0], 32);
-    v[2] += v[1];
-    v[0] += v[3];
-    v[1] = rotate_left(v[1], 17) ^ v[2];
-    v[3] = rotate_left(v[3], 21) ^ v[0];
-    v[2] = rotate_left(v[2], 32);
+    w->v0 += w->v1;
+    w->v2 += w->v3;
+    w->v1 = rotate_left(w->v1, 13) ^ w->v0;
+    w->v3 = rotate_left(w->v3, 16) ^ w->v2;
+    w->v0 = rotate_left(w->v0, 32);
+    w->v2 += w->v1;
+    w->v0 += w->v3;
+    w->v1 = rotate_left(w->v1, 17) ^ w->v2;
+    w->v3 = rotate_left(w->v3, 21) ^ w->v0;
+    w->v2 = rotate_left(w->v2, 32);
 }
 
-static inline uint64_t load_le64(const uint8_t *p)
+HOT static inline uint64_t load_le64(const uint8_t *p)
 {
     uint64_t word;
     memcpy(&word, p, 8);
@@ -33,12 +53,30 @@ static inline uint64_t load_le64(const uint8_t *p)
     return word;
 }
 
-static inline void compress(uint64_t v[4], uint64_t word)
+HOT static inline uint64_t load_le32(const uint8_t *p)
 {
-    v[3] ^= word;
-    sip_round(v);
-    sip_round(v);
-    v[0] ^= word;
+    uint32_t word;
+    memcpy(&word, p, 4);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap32(word);
+#endif
+    return word;
+}
+
+/* One to seven bytes; where they are loaded twice, they say the same twice. */
+HOT static inline uint64_t load_part(const uint8_t *p, size_t size)
+{
+    if (size >= 4)
+        return load_le32(p) | load_le32(p + size - 4) << (8 * (size - 4));
+    return p[0] | (uint64_t)p[size / 2] << (8 * (size / 2)) | (uint64_t)p[size - 1] << (8 * (size - 1));
+}
+
+HOT static inline void compress(struct words *w, uint64_t word)
+{
+    w->v3 ^= word;
+    sip_round(w);
+    sip_round(w);
+    w->v0 ^= word;
 }
 
 void siphash_init(struct siphash *state, const uint8_t key[SIPHASH_KEY_SIZE])
@@ -52,38 +90,58 @@ void siphash_init(struct siphash *state, const uint8_t key[SIPHASH_KEY_SIZE])
     state->length = 0;
 }
 
-void siphash_update(struct siphash *state, const void *bytes, size_t size)
+/* One word of input, shifted to where the started word ends. */
+HOT static inline void take_word(struct words *w, uint64_t *tail, unsigned shift, uint64_t word)
 {
-    const uint8_t *p = bytes;
-    unsigned filled = (unsigned)(state->length & 7);
-    state->length += size;
-    while (filled != 0 && size > 0) {
-        state->tail |= (uint64_t)*p++ << (8 * filled);
-        size--;
-        filled = (filled + 1) & 7;
-        if (filled == 0) {
-            compress(state->v, state->tail);
-            state->tail = 0;
-        }
-    }
+    compress(w, *tail | word << shift);
+    *tail = shift != 0 ? word >> (64 - shift) : 0;
+}
+
+HOT static inline void take_bytes(struct words *w, uint64_t *tail, unsigned shift, const uint8_t *p, size_t size)
+{
     for (; size >= 8; size -= 8, p += 8)
-        compress(state->v, load_le64(p));
-    for (unsigned i = 0; i < size; i++)
-        state->tail |= (uint64_t)p[i] << (8 * (filled + i));
+        take_word(w, tail, shift, load_le64(p));
+    if (size == 0)
+        return;
+    uint64_t word = load_part(p, size);
+    if (shift + 8 * size >= 64)
+        take_word(w, tail, shift, word);
+    else
+        *tail |= word << shift;
 }
 
-void siphash_update_u64(struct siphash *state, uint64_t value)
+HOT static inline unsigned shift_of(const struct siphash *state)
 {
-    uint8_t bytes[8];
-    for (unsigned i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    siphash_update(state, bytes, sizeof bytes);
+    return 8 * (unsigned)(state->length & 7);
 }
 
-void siphash_update_sized(struct siphash *state, const void *bytes, size_t size)
+HOT void siphash_update(struct siphash *state, const void *bytes, size_t size)
 {
-    siphash_update_u64(state, size);
-    siphash_update(state, bytes, size);
+    uint64_t tail = state->tail;
+    struct words w = words_of(state);
+    take_bytes(&w, &tail, shift_of(state), bytes, size);
+    state->length += size;
+    state->tail = tail;
+    keep_words(state, &w);
+}
+
+HOT void siphash_update_u64(struct siphash *state, uint64_t value)
+{
+    struct words w = words_of(state);
+    take_word(&w, &state->tail, shift_of(state), value);
+    state->length += 8;
+    keep_words(state, &w);
+}
+
+HOT void siphash_update_sized(struct siphash *state, const void *bytes, size_t size)
+{
+    uint64_t tail = state->tail;
+    struct words w = words_of(state);
+    take_word(&w, &tail, shift_of(state), size);
+    take_bytes(&w, &tail, shift_of(state), bytes, size);
+    state->length += 8 + size;
+    state->tail = tail;
+    keep_words(state, &w);
 }
 
 static void store_le64(uint8_t *p, uint64_t word)
@@ -92,17 +150,24 @@ static void store_le64(uint8_t *p, uint64_t word)
         p[i] = (uint8_t)(word >> (8 * i));
 }
 
+static uint64_t fold_words(const struct words *w)
+{
+    return w->v0 ^ w->v1 ^ w->v2 ^ w->v3;
+}
+
 struct hash128 siphash_finish(struct siphash *state)
 {
     struct hash128 out;
-    compress(state->v, state->tail | state->length << 56);
-    state->v[2] ^= 0xee;
+    struct words w = words_of(state);
+    compress(&w, state->tail | state->length << 56);
+    w.v2 ^= 0xee;
     for (int i = 0; i < 4; i++)
-        sip_round(state->v);
-    store_le64(out.bytes, state->v[0] ^ state->v[1] ^ state->v[2] ^ state->v[3]);
-    state->v[1] ^= 0xdd;
+        sip_round(&w);
+    store_le64(out.bytes, fold_words(&w));
+    w.v1 ^= 0xdd;
     for (int i = 0; i < 4; i++)
-        sip_round(state->v);
-    store_le64(out.bytes + 8, state->v[0] ^ state->v[1] ^ state->v[2] ^ state->v[3]);
+        sip_round(&w);
+    store_le64(out.bytes + 8, fold_words(&w));
+    keep_words(state, &w);
     return out;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/setup.h"
+#include "usage/migrate.h"
 
 /* --data-dir, also by environment or configuration, against --url and its company. */
 static int check_flags(const struct flags *flags)
@@ -29,6 +30,7 @@ static err_t open_local(struct admin *admin, struct error_info *info)
         .create = false,
         .clock = clock_system(),
         .map_size_bytes = options_size(&admin->config, OPTION_STORE_MAP_SIZE),
+        .upgrade = migrate_store,
     };
     err_t error = store_open(&store, &admin->store, info);
     if (error == ERROR_STORE_IN_USE)
@@ -164,4 +166,18 @@ int admin_run_list(const struct command *command, int argc, char **argv, const c
     code = error == ERROR_OK ? print(&admin, buffer_text(&text)) : admin_fail(error, &info);
     buffer_free(&text);
     return admin_close(&admin, code);
+}
+
+err_t admin_run_audited(struct admin *admin, struct store_job *job, const char *action, const char *kind,
+                        const char *name, struct text detail, bool (*happened)(struct audited_job *audited))
+{
+    struct text subject = arena_format(admin->arena, "%s%s", kind, name);
+    struct audit_entry entry = {
+        .by = AUDIT_BY_COMMAND, .action = text_of(action), .subject = subject, .detail = detail
+    };
+    struct audited_job audited;
+    if (subject.ptr == NULL)
+        return ERROR_NO_MEMORY;
+    audited_job_init(&audited, job, &entry, happened);
+    return store_run(admin->store, &audited.job);
 }

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "cli/flags.h"
 #include "cli/remote.h"
+#include "store/audit.h"
 #include "store/store.h"
 
 #define ADMIN_FLAGS                                                                                                    \
@@ -43,6 +44,10 @@ int admin_close(struct admin *admin, int code);
 int admin_run_list(const struct command *command, int argc, char **argv, const char *target,
                    err_t (*list_local)(struct admin *admin, struct json_writer *array, struct error_info *info),
                    int (*print)(struct admin *admin, struct text array));
+/* Runs a job on the local store with an entry in the audit log, by the command line: 'action' on kind and name
+ * ("tokens/" and "0a1b..."). detail: JSON or TEXT_NONE; happened: see struct audited_job. */
+MUST_CHECK err_t admin_run_audited(struct admin *admin, struct store_job *job, const char *action, const char *kind,
+                                   const char *name, struct text detail, bool (*happened)(struct audited_job *audited));
 /* Exit codes for what cannot be done: 1 for what is not there or is there already, else 3; prints the line. */
 int admin_fail(err_t error, const struct error_info *info);
 /* "?" where a member is missing. */

@@ -11,6 +11,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/app_internal.h"
+#include "usage/migrate.h"
+#include "usage/rejects.h"
+#include "usage/watermarks.h"
+
+#define TICK_MS 1000
 
 /* --- steps of the start, in order --- */
 
@@ -32,6 +37,15 @@ static err_t load_config(struct app *app, struct error_info *info)
     return ERROR_OK;
 }
 
+/* In the order of enum retention_class, as the options are. */
+static struct retention_policy retention_of(const struct config *config)
+{
+    struct retention_policy policy = { .drop_rejects = rejects_drop, .drop_watermarks = watermarks_drop };
+    for (int c = 0; c < RETENTION_CLASS_COUNT; c++)
+        policy.keep_hours[c] = options_duration_ns(config, (enum option)(OPTION_RETENTION_JOURNAL + c)) / NS_PER_HOUR;
+    return policy;
+}
+
 static err_t open_store(struct app *app, struct error_info *info)
 {
     struct store_options store = {
@@ -40,6 +54,8 @@ static err_t open_store(struct app *app, struct error_info *info)
         .clock = app->clock,
         .map_size_bytes = options_size(&app->config, OPTION_STORE_MAP_SIZE),
         .queue_weight_max = options_size(&app->config, OPTION_STORE_QUEUE_RECORDS_MAX),
+        .retention = retention_of(&app->config),
+        .upgrade = migrate_store,
     };
     err_t error = store_open(&store, &app->store, info);
     if (error == ERROR_OK && realpath(store.folder, app->data_dir) == NULL)
@@ -48,6 +64,20 @@ static err_t open_store(struct app *app, struct error_info *info)
     if (error == ERROR_OK && app->options.ready_file != NULL)
         (void)unlink(app->options.ready_file);
     return error;
+}
+
+static err_t run_note_retention(struct store_write *write, struct store_job *job)
+{
+    struct app *app = CONTAINER_OF(job, struct app, note_retention);
+    return retention_note_policy(write, store_retention(app->store));
+}
+
+static err_t note_retention(struct app *app, struct error_info *info)
+{
+    app->note_retention = (struct store_job){ .run = run_note_retention, .weight = 1 };
+    err_t error = store_run(app->store, &app->note_retention);
+    return error == ERROR_OK ? ERROR_OK
+                             : error_set(info, error, NULL, "the store could not be written: %s", error_text(error));
 }
 
 static err_t prepare_data_dir(struct app *app, struct error_info *info)
@@ -103,6 +133,24 @@ static err_t make_api(struct app *app, struct error_info *info)
         .advance_context = app->options.advance_context,
     };
     return api_new(&api, &app->api, info);
+}
+
+/* The store looks at its clock: hours that end are sealed soon after, also while nothing is posted. Real time,
+ * because a simulated clock may stand still and then jump. */
+static void on_tick(void *context)
+{
+    struct app *app = context;
+    store_tick(app->store);
+    loop_timer_start(app->tick, TICK_MS);
+}
+
+static err_t start_ticking(struct app *app, struct error_info *info)
+{
+    app->tick = loop_timer_new(app->loop, on_tick, app);
+    if (app->tick == NULL)
+        return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
+    loop_timer_start(app->tick, 0);
+    return ERROR_OK;
 }
 
 /* Where this machine reaches the server: an address that means all of them is none that a client can call. */
@@ -164,9 +212,13 @@ static err_t start(struct app *app, struct error_info *info)
     if (error == ERROR_OK && hooks->prepare != NULL)
         error = hooks->prepare(app, hooks->context, info);
     if (error == ERROR_OK)
+        error = note_retention(app, info);
+    if (error == ERROR_OK)
         error = start_threads(app, info);
     if (error == ERROR_OK)
         error = make_api(app, info);
+    if (error == ERROR_OK)
+        error = start_ticking(app, info);
     if (error == ERROR_OK)
         error = app_watch_signals(app, info);
     if (error == ERROR_OK)
@@ -197,6 +249,7 @@ void app_stop(struct app *app)
 {
     if (app == NULL)
         return;
+    loop_timer_free(app->tick); /* the loop turns once more when it is freed, the store is gone then */
     if (app->server != NULL)
         server_free(app->server);
     if (app->api != NULL)

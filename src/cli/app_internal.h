@@ -22,6 +22,7 @@ struct app {
     struct guid operator_subscription;
     struct workers *workers;
     struct loop *loop;
+    struct loop_timer *tick; /* looks at the clock */
     struct api *api;
     struct tls_server *tls; /* our reference, besides the server's */
     struct server *server;
@@ -30,6 +31,7 @@ struct app {
     bool is_ready, is_stopping;
     unsigned quiet_rounds; /* see app_run.c */
     struct loop_task quiet_task;
+    struct store_job note_retention;
 };
 
 /* app_run.c: signals reach the loop from now on. */

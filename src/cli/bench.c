@@ -1,4 +1,4 @@
-/* stampmeter bench: what the program can do on this machine. So far: ingest. */
+/* stampmeter bench: what the program can do on this machine. The load of `query` is in bench_query.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/bench_ingest.h"
+#include "cli/bench_query.h"
 #include "cli/bench_server.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
@@ -23,6 +24,9 @@ static const struct flag ingest_flags[] = {
     { "--records", "N", "How many records to post. Default 1000000.", 0, false },
     { "--connections", "N", "How many connections, with one request under way on each. Default 8.", 0, false },
     { "--batch", "N", "Records in a request. Default 1000.", 0, false },
+    { "--singles", "N",
+      "Connections besides, each of which posts single records one after another meanwhile. Default 0.", 0, false },
+    { "--gzip", NULL, "Compresses the bodies, at the client's cost.", 0, false },
     { "--data-dir", "DIR", "Where the server of the benchmark makes its folder, removed at the end. Default: here.", 0,
       false },
     { "--url", "URL", "Measure this server instead of one of the benchmark's own. Its store keeps the records!", 0,
@@ -60,12 +64,14 @@ static int parse_number(const struct flags *flags, const char *name, unsigned lo
 
 static int read_flags(const struct flags *flags, struct bench_ingest_options *options)
 {
-    unsigned long long records = RECORDS_DEFAULT, connections = CONNECTIONS_DEFAULT, batch = BATCH_DEFAULT;
+    unsigned long long records = RECORDS_DEFAULT, connections = CONNECTIONS_DEFAULT, batch = BATCH_DEFAULT, singles = 0;
     int code = parse_number(flags, "--records", RECORDS_MAX, &records);
     if (code < 0)
         code = parse_number(flags, "--connections", BENCH_CONNECTIONS_MAX, &connections);
     if (code < 0)
         code = parse_number(flags, "--batch", BENCH_BATCH_MAX, &batch);
+    if (code < 0)
+        code = parse_number(flags, "--singles", BENCH_SINGLES_MAX, &singles);
     if (code >= 0)
         return code;
     if (flags_has(flags, "--url") && !flags_has(flags, "--token-file"))
@@ -74,7 +80,14 @@ static int read_flags(const struct flags *flags, struct bench_ingest_options *op
         return flags_wrong(flags, "--url and --data-dir exclude each other");
     if (!flags_has(flags, "--url") && (flags_has(flags, "--ca") || flags_has(flags, "--token-file")))
         return flags_wrong(flags, "--ca and --token-file go with --url");
-    *options = (struct bench_ingest_options){ records, (size_t)connections, (size_t)batch, isatty(STDERR_FILENO) != 0 };
+    *options = (struct bench_ingest_options){
+        .records = records,
+        .connections = (size_t)connections,
+        .batch = (size_t)batch,
+        .singles = (size_t)singles,
+        .gzip = flags_has(flags, "--gzip"),
+        .progress = isatty(STDERR_FILENO) != 0,
+    };
     return -1;
 }
 
@@ -99,6 +112,11 @@ static double per_second(double value, double seconds)
     return seconds > 0 ? value / seconds : 0;
 }
 
+static double us_per_record(const struct bench_ingest_result *result, double seconds)
+{
+    return result->records > 0 ? seconds * 1e6 / (double)result->records : 0;
+}
+
 static void print_json(const struct bench_ingest_options *options, const struct measured *measured)
 {
     const struct bench_ingest_result *r = &measured->ingest;
@@ -115,10 +133,19 @@ static void print_json(const struct bench_ingest_options *options, const struct 
     put_number(&json, "recordsPerSecondFirstTenth", r->first_tenth_per_second);
     put_number(&json, "recordsPerSecondLastTenth", r->last_tenth_per_second);
     put_number(&json, "bodyMegabytesPerSecond", per_second((double)r->bytes / 1e6, r->seconds));
+    json_name(&json, "gzip");
+    json_put_bool(&json, options->gzip);
+    put_number(&json, "sentMegabytesPerSecond", per_second((double)r->sent_bytes / 1e6, r->seconds));
     put_count(&json, "recordSizeBytes", r->record_size_bytes);
     put_number(&json, "p50Ms", r->p50_ms);
     put_number(&json, "p99Ms", r->p99_ms);
     put_number(&json, "maxMs", r->max_ms);
+    if (options->singles > 0) {
+        put_count(&json, "singles", r->singles);
+        put_number(&json, "singlesP50Ms", r->singles_p50_ms);
+        put_number(&json, "singlesP99Ms", r->singles_p99_ms);
+        put_number(&json, "singlesMaxMs", r->singles_max_ms);
+    }
     put_number(&json, "clientCpuSeconds", r->client_cpu_seconds);
     if (measured->server_cpu_seconds >= 0)
         put_number(&json, "serverCpuSeconds", measured->server_cpu_seconds);
@@ -149,11 +176,16 @@ static void print_text(const struct bench_ingest_options *options, const struct 
            (unsigned long long)r->requests, options->batch, r->record_size_bytes, options->connections,
            (unsigned long long)r->retries);
     printf("latency       p50 %.1f ms, p99 %.1f ms, max %.1f ms a request\n", r->p50_ms, r->p99_ms, r->max_ms);
+    if (options->gzip)
+        printf("gzip          %.1f MB/s over the wire\n", per_second((double)r->sent_bytes / 1e6, r->seconds));
+    if (options->singles > 0)
+        printf("singles       %llu over %zu connections meanwhile: p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+               (unsigned long long)r->singles, options->singles, r->singles_p50_ms, r->singles_p99_ms,
+               r->singles_max_ms);
     if (measured->server_cpu_seconds >= 0)
-        printf("CPU           server %.2f s (%.2f us/record), client %.2f s (%.0f%% of one core), %ld cores\n",
-               measured->server_cpu_seconds,
-               r->records > 0 ? measured->server_cpu_seconds * 1e6 / (double)r->records : 0, r->client_cpu_seconds,
-               100 * per_second(r->client_cpu_seconds, r->seconds), measured->cores);
+        printf("CPU           server %.2f s (%.2f us/record), client %.2f s (%.2f us/record), %ld cores\n",
+               measured->server_cpu_seconds, us_per_record(r, measured->server_cpu_seconds), r->client_cpu_seconds,
+               us_per_record(r, r->client_cpu_seconds), measured->cores);
     else
         printf("CPU           client %.2f s (%.0f%% of one core), %ld cores\n", r->client_cpu_seconds,
                100 * per_second(r->client_cpu_seconds, r->seconds), measured->cores);
@@ -173,7 +205,7 @@ static int measure(const struct flags *flags, const struct bench_ingest_options 
         .url = flags_value(flags, "--url"),
         .ca_file = flags_value(flags, "--ca"),
         .token_file = flags_value(flags, "--token-file"),
-        .connections = options->connections,
+        .connections = options->connections + options->singles,
     };
     if (server->pid > 0) {
         where.url = server->url;
@@ -227,6 +259,7 @@ static int bench_ingest(int argc, char **argv)
 
 static const struct cli_command bench_commands[] = {
     { "ingest", "Records per second over HTTPS.", bench_ingest },
+    { "query", "How long pages and summaries take over HTTPS.", bench_query },
 };
 
 int command_bench(int argc, char **argv)

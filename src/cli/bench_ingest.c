@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/encode.h"
+#include "base/gzip.h"
 #include "base/instant.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -26,6 +27,8 @@
 #define HOUR_TEXT_LEN 13 /* "2026-01-31T13" */
 #define ID_LEN 32
 #define NUMBER_LEN 6
+#define GZIP_LEVEL 1
+#define SINGLES_MEASURED_MAX ((size_t)1 << 20) /* those that come later are not measured any more */
 
 /* Where the changing parts of a record lie. */
 struct layout {
@@ -37,11 +40,18 @@ struct bench;
 
 struct lane {
     struct bench *bench;
-    struct buffer body;
+    bool single; /* posts single records as long as the batches run */
+    struct buffer body, packed;
     struct loop_timer *retry_timer;
     size_t count; /* records in the body under way */
     int64_t sent_ns;
     unsigned retries_in_a_row;
+};
+
+/* Durations, as far as there is room. */
+struct latencies {
+    uint32_t *us;
+    size_t count, capacity;
 };
 
 struct bench {
@@ -55,9 +65,9 @@ struct bench {
     uint8_t run[8];      /* first half of all ids of this run */
     int64_t first_hour;
     uint64_t next_record; /* the next that no lane has taken */
-    size_t warm_count, busy_count;
-    uint32_t *latencies_us;
-    size_t latency_count, latency_capacity;
+    uint64_t next_single; /* counted on behind those of the batches */
+    size_t lane_count, warm_count, busy_count;
+    struct latencies latencies, single_latencies;
     int64_t begin_ns, first_tenth_ns, last_tenth_ns;
     uint64_t first_tenth_records, last_tenth_records; /* acknowledged when the stretch ended or began */
     double cpu_before;
@@ -102,10 +112,10 @@ static int print_record(char *out, size_t size, size_t index)
                     "\"subscriptionId\":\"5ub50000-0000-4000-8000-SUBSCR000000\",\"meterId\":\"%s\","
                     "\"resourceUri\":\"/subscriptions/5ub50000-0000-4000-8000-URISUB000000/resourceGroups/rg/providers/"
                     "Microsoft.Compute/virtualMachines/vmNUMBER\",\"location\":\"east\",\"usageStartTime\":"
-                    "\"STARTSTARTSTA:00:00Z\",\"usageEndTime\":\"ENDENDENDENDE:00:00Z\",\"quantity\":%u.%u,"
+                    "\"STARTSTARTSTA:00:00Z\",\"usageEndTime\":\"ENDENDENDENDE:00:00Z\",\"quantity\":0.%04u,"
                     "\"tags\":{\"cc\":\"47%02u\"},\"additionalInfo\":{\"ServiceType\":\"%s\"}}",
-                    meters[index % COUNT_OF(meters)], 1 + (unsigned)(index % 9), 25 + (unsigned)(index % 50),
-                    (unsigned)(index % 40), sizes[index % COUNT_OF(sizes)]);
+                    meters[index % COUNT_OF(meters)], 1 + (unsigned)(index % 9999), (unsigned)(index % 40),
+                    sizes[index % COUNT_OF(sizes)]);
 }
 
 static void find_layout(struct layout *layout)
@@ -127,7 +137,8 @@ static err_t fill_template(struct lane *lane)
     const struct layout *layout = &lane->bench->layout;
     char record[1024];
     buffer_append_char(&lane->body, '[');
-    for (size_t i = 0; i < lane->bench->options->batch; i++) {
+    size_t count = lane->single ? 1 : lane->bench->options->batch;
+    for (size_t i = 0; i < count; i++) {
         int length = print_record(record, sizeof record, i);
         REQUIREF((size_t)length == layout->size, "record %zu has %d bytes, not %zu", i, length, layout->size);
         buffer_append(&lane->body, record, layout->size);
@@ -196,19 +207,44 @@ static void end(struct bench *bench, err_t error)
 
 static void on_answer(void *context, const struct client_response *response);
 
+static struct text plain_body(const struct lane *lane)
+{
+    size_t size = lane->count * (lane->bench->layout.size + 1) + 1;
+    return (struct text){ lane->body.data + lane->body.start, size };
+}
+
+static bool is_packed(const struct lane *lane)
+{
+    return lane->bench->options->gzip && !lane->single;
+}
+
+static struct text sent_body(const struct lane *lane)
+{
+    return is_packed(lane) ? buffer_text(&lane->packed) : plain_body(lane);
+}
+
 static void send_body(struct lane *lane)
 {
     struct bench *bench = lane->bench;
     const struct http_field headers[] = {
         { TEXT("Authorization"), buffer_text(&bench->connection->authorization) },
         { TEXT("Content-Type"), TEXT("application/json") },
+        { TEXT("Content-Encoding"), TEXT("gzip") },
     };
-    struct text body = { lane->body.data + lane->body.start, lane->count * (bench->layout.size + 1) + 1 };
     lane->sent_ns = now_ns();
-    err_t error = client_send(bench->connection->client, HTTP_POST, TEXT("/v1/usage?results=none"), headers,
-                              COUNT_OF(headers), body, on_answer, lane);
+    err_t error =
+        client_send(bench->connection->client, HTTP_POST, TEXT("/v1/usage?results=none"), headers,
+                    is_packed(lane) ? COUNT_OF(headers) : COUNT_OF(headers) - 1, sent_body(lane), on_answer, lane);
     if (error != ERROR_OK)
         end(bench, error_set(bench->info, error, NULL, NULL));
+}
+
+static void next_single(struct lane *lane)
+{
+    struct bench *bench = lane->bench;
+    lane->count = 1;
+    patch_body(lane, bench->options->records + bench->next_single++);
+    send_body(lane);
 }
 
 static void next_request(struct lane *lane)
@@ -223,13 +259,18 @@ static void next_request(struct lane *lane)
     lane->count = left < bench->options->batch ? (size_t)left : bench->options->batch;
     patch_body(lane, bench->next_record);
     bench->next_record += lane->count;
+    buffer_clear(&lane->packed);
+    if (is_packed(lane) && gzip_compress(plain_body(lane), GZIP_LEVEL, &lane->packed) != ERROR_OK) {
+        end(bench, error_set(bench->info, ERROR_NO_MEMORY, NULL, NULL));
+        return;
+    }
     send_body(lane);
 }
 
-static void add_latency(struct bench *bench, int64_t duration_ns)
+static void add_latency(struct latencies *latencies, int64_t duration_ns)
 {
-    if (bench->latency_count < bench->latency_capacity)
-        bench->latencies_us[bench->latency_count++] = (uint32_t)(duration_ns / 1000);
+    if (latencies->count < latencies->capacity)
+        latencies->us[latencies->count++] = (uint32_t)(duration_ns / 1000);
 }
 
 static void note_tenths(struct bench *bench)
@@ -303,11 +344,18 @@ static void on_answer(void *context, const struct client_response *response)
                              (int)(response->body.len < 200 ? response->body.len : 200), response->body.ptr));
         return;
     }
-    add_latency(bench, now_ns() - lane->sent_ns);
     lane->retries_in_a_row = 0;
+    if (lane->single) {
+        add_latency(&bench->single_latencies, now_ns() - lane->sent_ns);
+        bench->result->singles++;
+        next_single(lane);
+        return;
+    }
+    add_latency(&bench->latencies, now_ns() - lane->sent_ns);
     bench->result->requests++;
     bench->result->records += lane->count;
-    bench->result->bytes += lane->count * (bench->layout.size + 1) + 1;
+    bench->result->bytes += plain_body(lane).len;
+    bench->result->sent_bytes += sent_body(lane).len;
     note_tenths(bench);
     tell_progress(bench);
     next_request(lane);
@@ -327,8 +375,12 @@ static void begin(struct bench *bench)
     bench->begin_ns = bench->told_ns = now_ns();
     bench->cpu_before = cpu_seconds();
     bench->busy_count = bench->options->connections;
-    for (size_t i = 0; i < bench->options->connections; i++)
-        next_request(&bench->lanes[i]);
+    for (size_t i = 0; i < bench->lane_count; i++) {
+        if (bench->lanes[i].single)
+            next_single(&bench->lanes[i]);
+        else
+            next_request(&bench->lanes[i]);
+    }
 }
 
 static void on_warm(void *context, const struct client_response *response)
@@ -343,13 +395,13 @@ static void on_warm(void *context, const struct client_response *response)
                              "%.200s; check --url and --ca, and that the server runs", response->info.message));
         return;
     }
-    if (++bench->warm_count == bench->options->connections)
+    if (++bench->warm_count == bench->lane_count)
         begin(bench);
 }
 
 static err_t warm_up(struct bench *bench)
 {
-    for (size_t i = 0; i < bench->options->connections; i++) {
+    for (size_t i = 0; i < bench->lane_count; i++) {
         err_t error = client_send(bench->connection->client, HTTP_GET, TEXT("/healthz"), NULL, 0, TEXT_NONE, on_warm,
                                   &bench->lanes[i]);
         if (error != ERROR_OK)
@@ -374,12 +426,18 @@ static int compare_u32(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static double percentile_ms(const struct bench *bench, double share)
+static double percentile_ms(const struct latencies *sorted, double share)
 {
-    if (bench->latency_count == 0)
+    if (sorted->count == 0)
         return 0;
-    size_t index = (size_t)(share * (double)(bench->latency_count - 1) + 0.5);
-    return (double)bench->latencies_us[index] / 1000;
+    size_t index = (size_t)(share * (double)(sorted->count - 1) + 0.5);
+    return (double)sorted->us[index] / 1000;
+}
+
+static void sort_latencies(struct latencies *latencies)
+{
+    if (latencies->count > 0)
+        qsort(latencies->us, latencies->count, sizeof *latencies->us, compare_u32);
 }
 
 static double rate(uint64_t records, int64_t duration_ns)
@@ -391,11 +449,14 @@ static void sum_up(struct bench *bench)
 {
     struct bench_ingest_result *result = bench->result;
     result->record_size_bytes = bench->layout.size;
-    if (bench->latency_count > 0)
-        qsort(bench->latencies_us, bench->latency_count, sizeof *bench->latencies_us, compare_u32);
-    result->p50_ms = percentile_ms(bench, 0.50);
-    result->p99_ms = percentile_ms(bench, 0.99);
-    result->max_ms = percentile_ms(bench, 1.0);
+    sort_latencies(&bench->latencies);
+    result->p50_ms = percentile_ms(&bench->latencies, 0.50);
+    result->p99_ms = percentile_ms(&bench->latencies, 0.99);
+    result->max_ms = percentile_ms(&bench->latencies, 1.0);
+    sort_latencies(&bench->single_latencies);
+    result->singles_p50_ms = percentile_ms(&bench->single_latencies, 0.50);
+    result->singles_p99_ms = percentile_ms(&bench->single_latencies, 0.99);
+    result->singles_max_ms = percentile_ms(&bench->single_latencies, 1.0);
     if (bench->first_tenth_ns != 0)
         result->first_tenth_per_second = rate(bench->first_tenth_records, bench->first_tenth_ns - bench->begin_ns);
     if (bench->last_tenth_ns != 0)
@@ -405,17 +466,27 @@ static void sum_up(struct bench *bench)
 
 /* --- life --- */
 
+static bool make_latencies(struct latencies *latencies, size_t capacity)
+{
+    latencies->us = memory_alloc(capacity * sizeof *latencies->us);
+    latencies->capacity = capacity;
+    return latencies->us != NULL;
+}
+
 static err_t make_lanes(struct bench *bench)
 {
     const struct bench_ingest_options *options = bench->options;
-    bench->latency_capacity = (size_t)(options->records / options->batch + options->connections + 1);
-    bench->latencies_us = memory_alloc(bench->latency_capacity * sizeof *bench->latencies_us);
-    bench->lanes = memory_zalloc(options->connections, sizeof *bench->lanes);
+    size_t requests_max = (size_t)(options->records / options->batch + options->connections + 1);
+    bench->lane_count = options->connections + options->singles;
+    bench->lanes = memory_zalloc(bench->lane_count, sizeof *bench->lanes);
     bench->arena = arena_new(4096, 0);
-    if (bench->latencies_us == NULL || bench->lanes == NULL || bench->arena == NULL)
+    if (!make_latencies(&bench->latencies, requests_max) ||
+        !make_latencies(&bench->single_latencies, options->singles > 0 ? SINGLES_MEASURED_MAX : 1) ||
+        bench->lanes == NULL || bench->arena == NULL)
         return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < options->connections; i++) {
+    for (size_t i = 0; i < bench->lane_count; i++) {
         bench->lanes[i].bench = bench;
+        bench->lanes[i].single = i >= options->connections;
         bench->lanes[i].retry_timer = loop_timer_new(bench->connection->loop, on_retry, &bench->lanes[i]);
         if (bench->lanes[i].retry_timer == NULL || fill_template(&bench->lanes[i]) != ERROR_OK)
             return ERROR_NO_MEMORY;
@@ -425,10 +496,13 @@ static err_t make_lanes(struct bench *bench)
 
 static void free_lanes(struct bench *bench)
 {
-    for (size_t i = 0; bench->lanes != NULL && i < bench->options->connections; i++)
+    for (size_t i = 0; bench->lanes != NULL && i < bench->lane_count; i++) {
         buffer_free(&bench->lanes[i].body);
+        buffer_free(&bench->lanes[i].packed);
+    }
     memory_free(bench->lanes);
-    memory_free(bench->latencies_us);
+    memory_free(bench->latencies.us);
+    memory_free(bench->single_latencies.us);
     arena_free(bench->arena);
 }
 

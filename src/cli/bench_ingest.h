@@ -13,21 +13,27 @@
 
 #define BENCH_CONNECTIONS_MAX 256
 #define BENCH_BATCH_MAX 20000
+#define BENCH_SINGLES_MAX 64
 
 struct bench_ingest_options {
     uint64_t records;
     size_t connections, batch;
-    bool progress; /* tell on stderr once a second */
+    size_t singles; /* connections besides, each posting single records one after another while the batches run */
+    bool gzip;      /* compress the bodies of batches */
+    bool progress;  /* tell on stderr once a second */
 };
 
 struct bench_ingest_result {
     uint64_t records;           /* acknowledged as accepted */
     uint64_t requests, retries; /* retries: 429 and 503 */
-    uint64_t bytes;             /* of bodies */
+    uint64_t bytes;             /* of bodies, not compressed */
+    uint64_t sent_bytes;        /* of bodies as they went over the wire */
     size_t record_size_bytes;
     double seconds, client_cpu_seconds;
     double p50_ms, p99_ms, max_ms; /* per request, waiting after 429 left out */
     double first_tenth_per_second, last_tenth_per_second;
+    uint64_t singles; /* acknowledged, not counted above */
+    double singles_p50_ms, singles_p99_ms, singles_max_ms;
     bool interrupted;
 };
 

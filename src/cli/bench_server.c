@@ -42,8 +42,16 @@ static void remove_folder(const struct bench_server *server)
         fprintf(stderr, "stampmeter: %s could not be removed: %s\n", server->folder, strerror(errno));
 }
 
-static err_t make_folder(struct bench_server *server, const char *parent, struct error_info *info)
+static err_t make_folder(struct bench_server *server, const struct bench_server_options *options,
+                         struct error_info *info)
 {
+    const char *parent = options->parent;
+    if (options->keep != NULL) {
+        server->keep = true;
+        if (snprintf(server->folder, sizeof server->folder, "%s", options->keep) >= (int)sizeof server->folder)
+            return error_set(info, ERROR_IO, NULL, "the path of --keep is too long");
+        return folder_create(server->folder, info);
+    }
     int length =
         snprintf(server->folder, sizeof server->folder, "%s/stampmeter-bench-XXXXXX", parent != NULL ? parent : ".");
     if (length <= 0 || length >= (int)sizeof server->folder)
@@ -54,25 +62,34 @@ static err_t make_folder(struct bench_server *server, const char *parent, struct
     return ERROR_OK;
 }
 
+static err_t make_token(struct bench_server *server, const struct bench_server_options *from, struct store *store,
+                        struct error_info *info)
+{
+    struct identity identity = { .role = from->role, .name = TEXT("bench"), .expires_ns = INT64_MAX };
+    if (from->role == ROLE_PRODUCER) {
+        identity.sources[0] = TEXT("*");
+        identity.source_count = 1;
+    }
+    struct token_create create;
+    token_create_init(&create, &identity, store_now_ns(store));
+    err_t error = store_run(store, &create.job);
+    memcpy(server->token, create.token, sizeof server->token);
+    return error == ERROR_OK ? ERROR_OK : error_set(info, error, NULL, "the bench's token could not be stored");
+}
+
 /* The store is made here, with the one token that the benchmark needs; the server makes the rest. */
-static err_t make_token(struct bench_server *server, struct error_info *info)
+static err_t make_store(struct bench_server *server, const struct bench_server_options *from, struct error_info *info)
 {
     const struct store_options options = { .folder = server->folder, .create = true, .clock = clock_system() };
     struct store *store;
     err_t error = store_open(&options, &store, info);
     if (error != ERROR_OK)
         return error;
-    const struct identity producer = { .role = ROLE_PRODUCER,
-                                       .name = TEXT("bench"),
-                                       .sources = { TEXT("*") },
-                                       .source_count = 1,
-                                       .expires_ns = INT64_MAX };
-    struct token_create create;
-    token_create_init(&create, &producer, store_now_ns(store));
-    error = store_run(store, &create.job);
-    memcpy(server->token, create.token, sizeof server->token);
+    error = make_token(server, from, store, info);
+    if (error == ERROR_OK && from->prepare != NULL)
+        error = from->prepare(store, from->context, info);
     store_close(store);
-    return error == ERROR_OK ? ERROR_OK : error_set(info, error, NULL, "the bench's token could not be stored");
+    return error;
 }
 
 /* Between fork and exec: async-signal-safe calls only. */
@@ -173,13 +190,21 @@ static err_t read_ready(struct bench_server *server, const char *ready, struct e
 
 err_t bench_server_start(struct bench_server *server, const char *parent, struct error_info *info)
 {
+    const struct bench_server_options options = { .parent = parent, .role = ROLE_PRODUCER };
+    return bench_server_start_with(server, &options, info);
+}
+
+err_t bench_server_start_with(struct bench_server *server, const struct bench_server_options *options,
+                              struct error_info *info)
+{
     char ready[PATH_MAX + 16];
     *server = (struct bench_server){ 0 };
-    err_t error = make_folder(server, parent, info);
+    err_t error = make_folder(server, options, info);
     if (error != ERROR_OK)
         return error;
     (void)snprintf(ready, sizeof ready, "%s/ready.json", server->folder);
-    error = make_token(server, info);
+    (void)unlink(ready); /* of an earlier run on a folder that is kept */
+    error = make_store(server, options, info);
     if (error == ERROR_OK)
         error = spawn(server, ready, info);
     if (error == ERROR_OK)
@@ -242,5 +267,6 @@ void bench_server_stop(struct bench_server *server)
         }
         server->pid = 0;
     }
-    remove_folder(server);
+    if (!server->keep)
+        remove_folder(server);
 }

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "store/write.h"
 #include "usage/ingest.h"
+#include "usage/watermarks.h"
 
 #define CHUNK_HOURS 24
 #define ARENA_BLOCK_BYTES ((size_t)1024 * 1024)
@@ -104,7 +105,9 @@ static void batch_done(struct store_job *job)
 static err_t add_report(void *context, const struct demo_report *report)
 {
     struct chunk *chunk = context;
-    return ingest_add(chunk->batches[report->source], report->record, NULL);
+    /* The report's text is written over for the next one, and a record that is refused is kept as it was posted. */
+    struct text record = arena_text(chunk->arena, report->record);
+    return record.ptr == NULL ? ERROR_NO_MEMORY : ingest_add(chunk->batches[report->source], record, NULL);
 }
 
 static err_t chunk_begin(struct chunk *chunk, int64_t now_ns)
@@ -123,6 +126,7 @@ static err_t chunk_begin(struct chunk *chunk, int64_t now_ns)
         if (chunk->batches[i] == NULL)
             return ERROR_NO_MEMORY;
         chunk->batches[i]->owner = chunk;
+        chunk->batches[i]->teaches_watermarks = true; /* these are the providers' own reports */
     }
     return ERROR_OK;
 }
@@ -214,6 +218,14 @@ static err_t write_all(struct history *history, int64_t hours)
     return error;
 }
 
+/* One of the providers has been silent for some hours already. */
+static err_t note_silence(struct store *store)
+{
+    struct watermarks_watch watch;
+    watermarks_watch_init(&watch, INT64_MIN);
+    return store_run(store, &watch.job);
+}
+
 err_t demo_history_write(struct store *store, const struct demo_stamp *stamp, int64_t hours,
                          struct demo_history_counts *counts, struct error_info *info)
 {
@@ -223,6 +235,8 @@ err_t demo_history_write(struct store *store, const struct demo_stamp *stamp, in
     pthread_mutex_init(&history.mutex, NULL);
     pthread_cond_init(&history.done, NULL);
     err_t error = write_all(&history, hours);
+    if (error == ERROR_OK)
+        error = note_silence(store);
     pthread_cond_destroy(&history.done);
     pthread_mutex_destroy(&history.mutex);
     return error == ERROR_OK

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "cli/demo_corrections.h"
 #include "net/client.h"
 
 #define CONNECTIONS_MAX 8
@@ -26,10 +27,14 @@
 enum moment { MOMENT_REGULAR, MOMENT_EXTRA, MOMENT_COUNT };
 enum state { WAITING, POSTING, SAVING, STOPPED };
 
+/* A request for each provider's usage, and one for the corrections. */
+enum { CORRECTIONS = DEMO_SOURCE_COUNT, POST_COUNT };
+
 /* One provider's request of the moment under way. */
 struct post {
     struct demo_producers *producers;
     enum demo_source source;
+    const char *target;
     struct buffer bodies[MOMENT_COUNT];
     bool open; /* not answered for good yet */
 };
@@ -45,7 +50,7 @@ struct demo_producers {
     enum state state;
     struct demo_position position; /* of what has been answered */
     int64_t prepared_hour;         /* the bodies are those of this posting hour; -1: of none */
-    struct post posts[DEMO_SOURCE_COUNT];
+    struct post posts[POST_COUNT];
     size_t open_count;
     uint32_t retry_ms;
     struct tls_client *tls;
@@ -91,7 +96,7 @@ static err_t prepare_hour(struct demo_producers *producers)
 {
     if (producers->prepared_hour == producers->position.posting_hour)
         return ERROR_OK;
-    for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++)
+    for (size_t i = 0; i < POST_COUNT; i++)
         for (size_t m = 0; m < MOMENT_COUNT; m++)
             buffer_clear(&producers->posts[i].bodies[m]);
     err_t error =
@@ -100,6 +105,9 @@ static err_t prepare_hour(struct demo_producers *producers)
         for (size_t m = 0; m < MOMENT_COUNT; m++)
             if (i != DEMO_STORAGE && buffer_len(&producers->posts[i].bodies[m]) > 0)
                 buffer_append_char(&producers->posts[i].bodies[m], ']');
+    if (error == ERROR_OK)
+        error = demo_corrections_of(producers->options.stamp, producers->position.posting_hour,
+                                    &producers->posts[CORRECTIONS].bodies[MOMENT_REGULAR]);
     producers->prepared_hour = error == ERROR_OK ? producers->position.posting_hour : -1;
     return error;
 }
@@ -189,14 +197,14 @@ static err_t send_post(struct demo_producers *producers, struct post *post)
         { TEXT("Content-Type"),
           post->source == DEMO_STORAGE ? TEXT("application/x-ndjson") : TEXT("application/json") },
     };
-    return client_send(producers->client, HTTP_POST, TEXT("/v1/usage?results=none"), headers, COUNT_OF(headers),
+    return client_send(producers->client, HTTP_POST, text_of(post->target), headers, COUNT_OF(headers),
                        buffer_text(&post->bodies[current_moment(producers)]), post_done, post);
 }
 
 static void send_open_posts(struct demo_producers *producers)
 {
     producers->retry_ms = 0;
-    for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++) {
+    for (size_t i = 0; i < POST_COUNT; i++) {
         struct post *post = &producers->posts[i];
         if (!post->open)
             continue;
@@ -221,7 +229,7 @@ static void post_moment(struct demo_producers *producers)
         return;
     }
     bool any = false;
-    for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++) {
+    for (size_t i = 0; i < POST_COUNT; i++) {
         producers->posts[i].open = buffer_len(&producers->posts[i].bodies[current_moment(producers)]) > 0;
         any = any || producers->posts[i].open;
     }
@@ -357,7 +365,7 @@ static void on_timer(void *context)
     if (producers->state != POSTING)
         return;
     bool any = false;
-    for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++)
+    for (size_t i = 0; i < POST_COUNT; i++)
         any = any || producers->posts[i].open;
     if (producers->prepared_hour != producers->position.posting_hour)
         post_moment(producers);
@@ -417,9 +425,10 @@ err_t demo_producers_new(const struct demo_producers_options *options, struct de
     producers->prepared_hour = -1;
     producers->target_ns = INT64_MIN;
     producers->saved = true;
-    for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++) {
+    for (size_t i = 0; i < POST_COUNT; i++) {
         producers->posts[i].producers = producers;
-        producers->posts[i].source = (enum demo_source)i;
+        producers->posts[i].source = i == CORRECTIONS ? DEMO_COMPUTE : (enum demo_source)i;
+        producers->posts[i].target = i == CORRECTIONS ? "/v1/corrections" : "/v1/usage?results=none";
     }
     err_t error = make_parts(producers, info);
     if (error != ERROR_OK) {
@@ -457,7 +466,7 @@ void demo_producers_free(struct demo_producers *producers)
     demo_producers_close(producers);
     if (producers->tls != NULL)
         tls_client_unref(producers->tls);
-    for (size_t i = 0; i < DEMO_SOURCE_COUNT; i++)
+    for (size_t i = 0; i < POST_COUNT; i++)
         for (size_t m = 0; m < MOMENT_COUNT; m++)
             buffer_free(&producers->posts[i].bodies[m]);
     memory_free(producers);

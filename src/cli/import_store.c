@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "store/store.h"
 #include "usage/difference.h"
+#include "usage/migrate.h"
 
 #define BATCH_RECORDS 4096
 
@@ -33,6 +34,7 @@ static err_t open_store(struct import_store *import, struct error_info *info)
         .folder = options_string(&config, OPTION_STORE_DATA_DIR),
         .clock = clock_system(),
         .map_size_bytes = options_size(&config, OPTION_STORE_MAP_SIZE),
+        .upgrade = migrate_store,
     };
     import->limits = (struct record_limits){
         .future_ns_max = options_duration_ns(&config, OPTION_USAGE_FUTURE_MAX),

@@ -14,6 +14,7 @@
 #include "cli/setup.h"
 #include "identity/identity.h"
 #include "net/tls.h"
+#include "usage/migrate.h"
 
 #define FIRST_USER "operator"
 
@@ -92,6 +93,7 @@ static err_t open_folder(struct initialisation *init, struct error_info *info)
         .create = true,
         .clock = clock_system(),
         .map_size_bytes = options_size(&init->config, OPTION_STORE_MAP_SIZE),
+        .upgrade = migrate_store,
     };
     err_t error = store_open(&store, &init->store, info);
     if (error == ERROR_OK && realpath(store.folder, init->data_dir) == NULL)

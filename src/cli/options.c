@@ -1,6 +1,7 @@
 /* The option table, and the checks that concern more than one value. */
 #include "cli/options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SECONDS(n) ((int64_t)(n)*1000)
@@ -159,6 +160,45 @@ const struct config_option options_table[OPTION_COUNT] = {
                                .reloadable = true,
                                .help = "How long ago usage may have begun." },
 
+    [OPTION_RETENTION_JOURNAL] = { .section = "retention",
+                                   .key = "journal",
+                                   .type = CONFIG_DURATION,
+                                   .default_text = "0",
+                                   .min = 0,
+                                   .max = DAYS(36500),
+                                   .help =
+                                       "How long the journal is kept, from which everything else can be rebuilt and proved; 0 keeps it for ever. At least 1d." },
+    [OPTION_RETENTION_HOURLY] = { .section = "retention",
+                                  .key = "hourly",
+                                  .type = CONFIG_DURATION,
+                                  .default_text = "400d",
+                                  .min = 0,
+                                  .max = DAYS(36500),
+                                  .help =
+                                      "How long usage is kept by the hour, counted back from the newest sealed hour; 0: for ever. At least 1d." },
+    [OPTION_RETENTION_DAILY] = { .section = "retention",
+                                 .key = "daily",
+                                 .type = CONFIG_DURATION,
+                                 .default_text = "0",
+                                 .min = 0,
+                                 .max = DAYS(36500),
+                                 .help = "How long usage is kept by the day; 0: for ever. Not shorter than hourly." },
+    [OPTION_RETENTION_REJECTS] = { .section = "retention",
+                                   .key = "rejects",
+                                   .type = CONFIG_DURATION,
+                                   .default_text = "90d",
+                                   .min = 0,
+                                   .max = DAYS(36500),
+                                   .help =
+                                       "How long refused records are kept after they were last received; 0: until there are too many of them. At least 1d." },
+    [OPTION_RETENTION_AUDIT] = { .section = "retention",
+                                 .key = "audit",
+                                 .type = CONFIG_DURATION,
+                                 .default_text = "400d",
+                                 .min = 0,
+                                 .max = DAYS(36500),
+                                 .help = "How long the audit log is kept; 0: for ever. At least 1d." },
+
     [OPTION_IDENTITY_SESSION_DURATION] = { .section = "identity",
                                            .key = "session_duration",
                                            .type = CONFIG_DURATION,
@@ -215,6 +255,29 @@ static bool is_listen_address(struct text address)
            (is_bracketed || (memchr(host.ptr, ':', host.len) == NULL && memchr(host.ptr, '[', host.len) == NULL));
 }
 
+/* 0 is longer than any other. */
+static bool is_shorter(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms != 0 && (b_ms == 0 || a_ms < b_ms);
+}
+
+static err_t check_retention(const struct config *config, struct error_info *info)
+{
+    for (int o = OPTION_RETENTION_JOURNAL; o <= OPTION_RETENTION_AUDIT; o++) {
+        char name[CONFIG_NAME_SIZE];
+        int64_t keep_ms = options_number(config, (enum option)o);
+        (void)snprintf(name, sizeof name, "%s.%s", options_table[o].section, options_table[o].key);
+        if (keep_ms != 0 && keep_ms < DAYS(1))
+            return error_set(info, ERROR_INVALID_CONFIG, name,
+                             "%s is shorter than a day; give at least 1d, or 0 to keep everything", name);
+    }
+    if (is_shorter(options_number(config, OPTION_RETENTION_DAILY), options_number(config, OPTION_RETENTION_HOURLY)))
+        return error_set(
+            info, ERROR_INVALID_CONFIG, "retention.daily",
+            "retention.daily is shorter than retention.hourly; days must be kept at least as long as hours");
+    return ERROR_OK;
+}
+
 static err_t check_together(const struct config *config, struct error_info *info)
 {
     bool has_certificate = options_text(config, OPTION_TLS_CERTIFICATE_FILE).len > 0;
@@ -223,6 +286,9 @@ static err_t check_together(const struct config *config, struct error_info *info
         return error_set(info, ERROR_INVALID_CONFIG, has_key ? "tls.certificate_file" : "tls.key_file",
                          "tls.%s is set and tls.%s is not; set both or neither",
                          has_key ? "key_file" : "certificate_file", has_key ? "certificate_file" : "key_file");
+    err_t error = check_retention(config, info);
+    if (error != ERROR_OK)
+        return error;
     if (!is_listen_address(options_text(config, OPTION_NET_LISTEN)))
         return error_set(info, ERROR_INVALID_CONFIG, "net.listen",
                          "net.listen is \"%.80s\"; it takes ADDRESS:PORT such as 127.0.0.1:8443 or [::]:8443",

@@ -62,7 +62,11 @@ static err_t create_local(struct admin *admin, const struct identity *identity, 
 {
     struct token_create create;
     token_create_init(&create, identity, store_now_ns(admin->store));
-    err_t error = store_run(admin->store, &create.job);
+    struct buffer detail = { 0 };
+    identity_describe(&create.identity, &detail);
+    err_t error =
+        admin_run_audited(admin, &create.job, "token.create", "tokens/", create.id, buffer_text(&detail), NULL);
+    buffer_free(&detail);
     if (error != ERROR_OK)
         return error_set(info, error, NULL, "the token could not be stored: %s", error_text(error));
     struct json_writer json = json_writer(answer);
@@ -286,7 +290,7 @@ static err_t revoke_local(struct admin *admin, const char *id, struct error_info
 {
     struct token_revoke revoke;
     token_revoke_init(&revoke, text_of(id), TEXT_NONE);
-    err_t error = store_run(admin->store, &revoke.job);
+    err_t error = admin_run_audited(admin, &revoke.job, "token.revoke", "tokens/", id, TEXT_NONE, token_was_revoked);
     if (error != ERROR_OK)
         return error_set(info, error, NULL, "the token could not be revoked: %s", error_text(error));
     if (revoke.missing)

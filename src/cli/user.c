@@ -91,7 +91,12 @@ static err_t add_local(struct admin *admin, struct user *user, struct text passw
     if (error != ERROR_OK)
         return error;
     put.replace = flags_has(admin->flags, "--replace");
-    error = store_run(admin->store, &put.job);
+    struct buffer detail = { 0 };
+    struct identity identity = { .role = user->role, .name = user->name, .subscription = user->subscription };
+    identity_describe(&identity, &detail);
+    error = admin_run_audited(admin, &put.job, put.replace ? "user.replace" : "user.add", "users/", user->name.ptr,
+                              buffer_text(&detail), user_was_put);
+    buffer_free(&detail);
     if (error != ERROR_OK)
         return error_set(info, error, NULL, "the user could not be stored: %s", error_text(error));
     if (put.exists && !put.replace)
@@ -266,7 +271,7 @@ static err_t disable_local(struct admin *admin, const char *name, struct error_i
 {
     struct user_disable disable;
     user_disable_init(&disable, text_of(name));
-    err_t error = store_run(admin->store, &disable.job);
+    err_t error = admin_run_audited(admin, &disable.job, "user.disable", "users/", name, TEXT_NONE, user_was_disabled);
     if (error != ERROR_OK)
         return error_set(info, error, NULL, "the user could not be disabled: %s", error_text(error));
     if (disable.missing)

@@ -9,10 +9,12 @@
 
 #include "base/arena.h"
 #include "base/attributes.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/guid.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "store/audit.h"
 #include "store/store.h"
 
 enum role { ROLE_OPERATOR, ROLE_TENANT, ROLE_PRODUCER, ROLE_COMMERCE, ROLE_COUNT };
@@ -35,6 +37,13 @@ struct identity {
 /* Whether a token may be made for it: tenants need a subscription, producers a source, names and sources have
  * their sizes, the expiry lies ahead. ERROR_INVALID_PROPERTY with the member of POST /v1/tokens as target. */
 MUST_CHECK err_t identity_check(const struct identity *identity, int64_t now_ns, struct error_info *info);
+
+/* What the audit log says of an identity: {"role","name","subscriptionId"?,"sources"?}. */
+void identity_describe(const struct identity *identity, struct buffer *out);
+/* For struct audited_job: whether a token_revoke, user_put or user_disable has changed anything. */
+bool token_was_revoked(struct audited_job *audited);
+bool user_was_put(struct audited_job *audited);
+bool user_was_disabled(struct audited_job *audited);
 
 /* --- tokens --- */
 

@@ -122,3 +122,41 @@ err_t identity_put(struct kv_txn *txn, enum kv_table table, struct text key, str
     buffer_free(value);
     return error;
 }
+
+void identity_describe(const struct identity *identity, struct buffer *out)
+{
+    struct json_writer json = json_writer(out);
+    json_begin_object(&json);
+    json_name(&json, "role");
+    json_put_cstring(&json, role_name(identity->role));
+    json_name(&json, "name");
+    json_put_text(&json, identity->name);
+    if (identity->role == ROLE_TENANT) {
+        json_name(&json, "subscriptionId");
+        json_put_guid(&json, &identity->subscription);
+    }
+    if (identity->source_count > 0) {
+        json_name(&json, "sources");
+        json_begin_array(&json);
+        for (size_t i = 0; i < identity->source_count; i++)
+            json_put_text(&json, identity->sources[i]);
+        json_end_array(&json);
+    }
+    json_end_object(&json);
+}
+
+bool token_was_revoked(struct audited_job *audited)
+{
+    return !((const struct token_revoke *)audited->wanted)->missing;
+}
+
+bool user_was_put(struct audited_job *audited)
+{
+    const struct user_put *put = (const struct user_put *)audited->wanted;
+    return put->replace || !put->exists;
+}
+
+bool user_was_disabled(struct audited_job *audited)
+{
+    return !((const struct user_disable *)audited->wanted)->missing;
+}

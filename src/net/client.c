@@ -26,6 +26,10 @@
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
 #define DEFAULT_RESPONSE_TIMEOUT_MS 60000
 #define DEFAULT_RESPONSE_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* Large bodies one after another would cost a page fault every 4 KiB. */
+#define SPARE_REQUESTS_MAX 8
+#define SPARE_REQUEST_BYTES_MIN ((size_t)64 * 1024)
+#define SPARE_REQUEST_BYTES_MAX ((size_t)1024 * 1024)
 
 struct request {
     struct request *next;
@@ -70,7 +74,9 @@ struct client {
     bool sweeping;
     struct loop_work work;
     struct loop_garbage garbage;
-    struct buffer unpacked; /* of the last gzip answer */
+    struct buffer unpacked;                  /* of the last gzip answer */
+    struct buffer spare[SPARE_REQUESTS_MAX]; /* memory of requests that are over, for the next ones */
+    size_t spare_count;
 };
 
 static void pump(struct client *client);
@@ -112,6 +118,16 @@ static struct request *queue_pop(struct client *client)
     return request;
 }
 
+static void keep_spare(struct client *client, struct buffer *bytes)
+{
+    bool fits = bytes->capacity >= SPARE_REQUEST_BYTES_MIN && bytes->capacity <= SPARE_REQUEST_BYTES_MAX;
+    if (!fits || client->spare_count == SPARE_REQUESTS_MAX)
+        return;
+    buffer_clear(bytes);
+    client->spare[client->spare_count++] = *bytes;
+    *bytes = (struct buffer){ 0 };
+}
+
 /* The one place that calls 'done'. */
 static void complete(struct request *request, const struct client_response *response)
 {
@@ -141,6 +157,8 @@ static void free_client(struct loop_garbage *garbage)
     struct client *client = CONTAINER_OF(garbage, struct client, garbage);
     tls_client_unref(client->options.tls);
     buffer_free(&client->unpacked);
+    while (client->spare_count > 0)
+        buffer_free(&client->spare[--client->spare_count]);
     memory_free(client);
 }
 
@@ -260,6 +278,7 @@ static void finish_request(struct line *line)
     line->reused = true;
     line->deadline_ns = deadline_in(client, IDLE_MS);
     line->state = keep ? LINE_IDLE : LINE_CLOSING;
+    keep_spare(client, &request->bytes);
     complete(request, &response);
     if (client->unpacked.capacity > CONNECTION_OUTPUT_LOW_BYTES)
         buffer_free(&client->unpacked);
@@ -678,6 +697,8 @@ err_t client_send(struct client *client, enum http_method method, struct text ta
     request->to_head = method == HTTP_HEAD;
     request->done = done;
     request->context = context;
+    if (body.len >= SPARE_REQUEST_BYTES_MIN && client->spare_count > 0)
+        request->bytes = client->spare[--client->spare_count];
     /* One allocation for the usual head and the whole body. */
     if (buffer_reserve(&request->bytes, 1024 + target.len + body.len) != NULL)
         write_request(client, &request->bytes, method, target, headers, header_count, body);

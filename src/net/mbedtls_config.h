@@ -33,6 +33,8 @@
 #define MBEDTLS_CHACHAPOLY_C
 #if defined(__x86_64__)
 #define MBEDTLS_AESNI_C
+/* By net/tls_gcm.c, eight times as fast; its header, gcm_alt.h, is in net/mbedtls/. */
+#define MBEDTLS_GCM_ALT
 #endif
 #if defined(__aarch64__)
 #define MBEDTLS_AESCE_C

@@ -29,6 +29,20 @@ enum kv_table {
     KV_TOKENS,          /* token hash -> JSON */
     KV_USERS,           /* user name -> JSON */
     KV_SETTINGS,        /* name -> JSON, for what commands and the demo remember */
+    KV_ROLLUP,          /* plain engine: row key -> sum */
+    KV_RUNS,            /* runs engine: family, bucket, run -> header */
+    KV_BLOCKS,          /* runs engine: family, bucket, run, first key -> rows */
+    KV_FILTERS,         /* runs engine: run, part -> bits */
+    KV_MERGES,          /* runs engine: merges and deletions under way */
+    KV_USAGE_TIMES,     /* usage hour, reported hour: where usage of an hour was reported */
+    KV_SPANS,           /* reported hour -> first and last sequence reported in it */
+    KV_HEADS,           /* sequence of a seal -> signed head of the journal */
+    KV_CORRECTIONS,     /* original sequence, correction's sequence */
+    KV_REJECTS,         /* number -> what was kept out, and why */
+    KV_WATERMARKS,      /* producer, source -> what is known of its reporting */
+    KV_WATERMARK_HOURS, /* producer, source, usage hour -> records */
+    KV_ALERTS,          /* kind, subject -> open alerts */
+    KV_AUDIT,           /* number -> who did what and when */
     KV_TABLE_COUNT
 };
 
@@ -37,17 +51,27 @@ struct kv_txn;
 struct kv_cursor;
 
 struct kv_options {
-    const char *folder;    /* exists; holds data.mdb and lock.mdb */
-    size_t map_size_bytes; /* address space, not disk; the file grows as it is used */
-    bool read_only;
+    const char *folder;        /* exists; holds data.mdb and lock.mdb */
+    size_t map_size_bytes;     /* address space to start with, not disk; the file grows as it is used */
+    size_t map_size_max_bytes; /* how far it may grow; 0: KV_MAP_SIZE_BYTES_MAX */
+    bool read_only;            /* tables that are not there are empty */
+    bool raw;                  /* with read_only: values have no checksums, as in schema 1 */
 };
+/* Of the 128 TiB that a process has. */
+#define KV_MAP_SIZE_BYTES_MAX ((size_t)32 << 40)
 
-/* ERROR_STORE_CORRUPT, ERROR_IO, ERROR_NO_MEMORY with a message. Refuses network file systems. */
+/* ERROR_STORE_CORRUPT, ERROR_IO, ERROR_NO_MEMORY, ERROR_NOT_FOUND (read only) with a message. Refuses network file
+ * systems, a file that is cut or empty (one that was never written is not there at all), and one whose first pages are
+ * damaged. */
 MUST_CHECK err_t kv_open(const struct kv_options *options, struct kv **out, struct error_info *info);
 void kv_close(struct kv *kv);
 
-/* Writer thread. ERROR_INSUFFICIENT_STORAGE when the disk or the map is full. */
+/* Writer thread. When the map is more than three quarters full it grows first, which waits a moment for readers to
+ * end, and holds new ones off; if they don't, a later transaction tries again. Writes fail with
+ * ERROR_INSUFFICIENT_STORAGE when the disk or the map is full. */
 MUST_CHECK err_t kv_write_begin(struct kv *kv, struct kv_txn **out);
+/* After such a failure: whether it was the map, and it may grow: then the same again, in a new transaction, can do. */
+bool kv_can_grow(const struct kv *kv);
 /* Durable when it returns ERROR_OK; the transaction is gone either way. */
 MUST_CHECK err_t kv_commit(struct kv_txn *txn);
 void kv_abort(struct kv_txn *txn);
@@ -55,6 +79,12 @@ void kv_abort(struct kv_txn *txn);
 /* A snapshot. Transactions are kept and reused: begin is cheap. */
 MUST_CHECK err_t kv_read_begin(struct kv *kv, struct kv_txn **out);
 void kv_read_end(struct kv_txn *txn);
+/* Number of the commit that made the snapshot. */
+uint64_t kv_snapshot_id(struct kv_txn *txn);
+
+/* Values are kept with a checksum over table, key and value. Reading a small table checks it each time
+ * (ERROR_STORE_CORRUPT); values of the large ones (journal, rows, blocks, filters, dictionary texts) are checked by
+ * kv_check alone, for speed. A value that is put may not point into the map. */
 
 /* ERROR_NOT_FOUND is an ordinary answer. */
 MUST_CHECK err_t kv_get(struct kv_txn *txn, enum kv_table table, struct text key, struct text *value);
@@ -74,12 +104,26 @@ MUST_CHECK err_t kv_cursor_next(struct kv_cursor *cursor, struct text *key, stru
 MUST_CHECK err_t kv_cursor_previous(struct kv_cursor *cursor, struct text *key, struct text *value);
 MUST_CHECK err_t kv_cursor_last(struct kv_cursor *cursor, struct text *key, struct text *value);
 
+/* Whether a value, as a read of this table gave it, is the one that was put under the key. */
+bool kv_is_intact(enum kv_table table, struct text key, struct text value);
+/* Checks every value of a table: how many entries, how many of them damaged. */
+MUST_CHECK err_t kv_check(struct kv_txn *txn, enum kv_table table, uint64_t *entries, uint64_t *damaged);
+
+/* Entries in a table. */
+MUST_CHECK err_t kv_count(struct kv_txn *txn, enum kv_table table, uint64_t *count);
+/* Bytes of its pages. */
+MUST_CHECK err_t kv_size(struct kv_txn *txn, enum kv_table table, uint64_t *size_bytes);
+
 struct kv_stats {
     uint64_t file_size_bytes, map_size_bytes, used_size_bytes;
     uint64_t entries[KV_TABLE_COUNT];
 };
 MUST_CHECK err_t kv_stats(struct kv *kv, struct kv_stats *out);
 const char *kv_table_name(enum kv_table table);
+
+/* A consistent copy of the present as 'folder'/data.mdb, without free pages, while writes go on. Durable when the caller
+ * has synced it. ERROR_INSUFFICIENT_STORAGE, ERROR_IO. The map cannot grow meanwhile. */
+MUST_CHECK err_t kv_copy(struct kv *kv, const char *folder);
 
 /* Tests: the n-th write from now (put, append, delete or commit) fails with 'error'; 0 switches it off. */
 void kv_fail_write(struct kv *kv, uint64_t nth, err_t error);

@@ -8,15 +8,24 @@
 
 #include "base/attributes.h"
 #include "base/error.h"
+#include "store/row_sort.h"
 #include "store/rows.h"
+
+struct pending_slot {
+    uint32_t index; /* into rows, + 1; 0: empty */
+    uint32_t hash;  /* bits of it that do not choose the slot */
+};
 
 /* Rows of one family: key and value packed back to back, found by hash. */
 struct pending {
     enum row_family family;
     uint8_t *rows;
+    size_t key_size, row_size;
     size_t count, capacity; /* rows */
-    uint32_t *slots;        /* index + 1 into rows, 0: empty */
-    size_t slot_count;      /* power of two */
+    struct pending_slot *slots;
+    size_t slot_count; /* power of two */
+    uint8_t *sorted;   /* room for 'capacity' rows, or NULL */
+    struct row_sorter sorter;
 };
 
 void pending_init(struct pending *pending, enum row_family family);

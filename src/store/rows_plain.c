@@ -8,7 +8,7 @@
 
 static enum kv_table table_of(enum row_family family)
 {
-    static const enum kv_table tables[ROWS_FAMILY_COUNT] = { KV_DEDUPE, KV_HOURLY, KV_DAILY };
+    static const enum kv_table tables[ROWS_FAMILY_COUNT] = { KV_DEDUPE, KV_HOURLY, KV_DAILY, KV_ROLLUP };
     return tables[family];
 }
 
@@ -50,6 +50,18 @@ static err_t plain_get(struct kv_txn *txn, enum row_family family, const uint8_t
     return ERROR_OK;
 }
 
+static err_t plain_find(struct kv_txn *txn, enum row_family family, const uint8_t *keys, size_t count, uint8_t *values,
+                        bool *found)
+{
+    for (size_t i = 0; i < count; i++) {
+        err_t error = plain_get(txn, family, keys + i * rows_key_size(family), values + i * rows_value_size(family));
+        if (error != ERROR_OK && error != ERROR_NOT_FOUND)
+            return error;
+        found[i] = error == ERROR_OK;
+    }
+    return ERROR_OK;
+}
+
 static err_t add_one(struct kv_txn *txn, enum row_family family, const uint8_t *key, const uint8_t *value)
 {
     uint8_t total[ROW_VALUE_SIZE_MAX];
@@ -82,6 +94,8 @@ static err_t plain_add(struct kv_txn *txn, enum row_family family, const uint8_t
 struct rows_cursor {
     struct kv_cursor *kv;
     enum row_family family;
+    bool one_bucket;
+    uint8_t bucket[4];
     bool at_row; /* found_key and found_value hold a row not yet given out */
     struct text found_key, found_value;
 };
@@ -90,6 +104,7 @@ static err_t plain_seek(struct rows_cursor *cursor, const uint8_t *from)
 {
     err_t error = kv_cursor_seek(cursor->kv, key_text(cursor->family, from), &cursor->found_key, &cursor->found_value);
     cursor->at_row = error == ERROR_OK;
+    memcpy(cursor->bucket, from, sizeof cursor->bucket);
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
@@ -101,12 +116,14 @@ static void plain_close(struct rows_cursor *cursor)
     memory_free(cursor);
 }
 
-static err_t plain_open(struct kv_txn *txn, enum row_family family, const uint8_t *from, struct rows_cursor **out)
+static err_t plain_open(struct kv_txn *txn, enum row_family family, const uint8_t *from, bool one_bucket,
+                        struct rows_cursor **out)
 {
     struct rows_cursor *cursor = memory_zalloc(1, sizeof *cursor);
     if (cursor == NULL)
         return ERROR_NO_MEMORY;
     cursor->family = family;
+    cursor->one_bucket = one_bucket && family != ROWS_DEDUPE;
     err_t error = kv_cursor_open(txn, table_of(family), &cursor->kv);
     if (error == ERROR_OK)
         error = plain_seek(cursor, from);
@@ -125,6 +142,8 @@ static err_t plain_next(struct rows_cursor *cursor, const uint8_t **key, const u
     if (cursor->found_key.len != rows_key_size(cursor->family) ||
         cursor->found_value.len != rows_value_size(cursor->family))
         return ERROR_STORE_CORRUPT;
+    if (cursor->one_bucket && memcmp(cursor->found_key.ptr, cursor->bucket, sizeof cursor->bucket) != 0)
+        return ERROR_NOT_FOUND;
     *key = (const uint8_t *)cursor->found_key.ptr;
     *value = (const uint8_t *)cursor->found_value.ptr;
     /* Keys and values point into the snapshot, so stepping on now does not disturb the row given out. */
@@ -133,12 +152,85 @@ static err_t plain_next(struct rows_cursor *cursor, const uint8_t **key, const u
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
+static err_t plain_upkeep(struct kv_txn *txn, size_t budget, bool idle, bool *left)
+{
+    (void)txn;
+    (void)budget;
+    (void)idle;
+    *left = false; /* rows are always in their final place */
+    return ERROR_OK;
+}
+
+static err_t plain_seal(struct kv_txn *txn, enum row_family family, uint32_t end_bucket)
+{
+    (void)txn;
+    (void)family;
+    (void)end_bucket;
+    return ERROR_OK;
+}
+
+static err_t plain_drop(struct kv_txn *txn, enum row_family family, uint32_t end_bucket, size_t budget, bool *left)
+{
+    *left = false;
+    for (size_t i = 0;; i++) {
+        struct kv_cursor *cursor;
+        struct text key, value;
+        uint8_t first[ROW_KEY_SIZE] = { 0 }, copy[ROW_KEY_SIZE];
+        err_t error = kv_cursor_open(txn, table_of(family), &cursor);
+        if (error != ERROR_OK)
+            return error;
+        error = kv_cursor_seek(cursor, BYTES(first), &key, &value);
+        bool old = error == ERROR_OK && key.len == sizeof copy && get_u32be((const uint8_t *)key.ptr) < end_bucket;
+        if (old)
+            memcpy(copy, key.ptr, sizeof copy);
+        kv_cursor_close(cursor);
+        if (!old)
+            return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+        *left = i == budget;
+        if (*left)
+            return ERROR_OK;
+        if ((error = kv_delete(txn, table_of(family), BYTES(copy))) != ERROR_OK)
+            return error;
+    }
+}
+
+static err_t plain_check(struct kv_txn *txn, enum row_family family, void (*fault)(void *context, const char *sentence),
+                         void *context)
+{
+    static const uint8_t first[ROW_KEY_SIZE];
+    struct rows_cursor *cursor;
+    const uint8_t *key, *value;
+    err_t error = plain_open(txn, family, first, false, &cursor);
+    if (error != ERROR_OK)
+        return error;
+    while ((error = plain_next(cursor, &key, &value)) == ERROR_OK)
+        continue;
+    plain_close(cursor);
+    if (error == ERROR_STORE_CORRUPT)
+        fault(context, "a row has the wrong size");
+    return error == ERROR_NOT_FOUND || error == ERROR_STORE_CORRUPT ? ERROR_OK : error;
+}
+
+static err_t plain_stats(struct kv_txn *txn, enum row_family family, struct rows_stats *out)
+{
+    *out = (struct rows_stats){ 0 };
+    err_t error = kv_count(txn, table_of(family), &out->rows);
+    out->size_bytes = out->rows * (rows_key_size(family) + rows_value_size(family));
+    return error;
+}
+
 const struct rows_engine rows_plain = {
     .name = "plain",
     .get = plain_get,
+    .find = plain_find,
     .add = plain_add,
     .open = plain_open,
     .next = plain_next,
     .seek = plain_seek,
     .close = plain_close,
+    .upkeep = plain_upkeep,
+    .seal = plain_seal,
+    .drop = plain_drop,
+    .check = plain_check,
+    .stats = plain_stats,
 };

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "store/keys.h"
+#include "store/schema1.h"
 #include "store/writer.h"
 
 #define MAP_SIZE_BYTES_DEFAULT ((size_t)64 << 30)
@@ -24,18 +25,24 @@ struct store {
     struct kv *kv;
     const struct rows_engine *rows;
     struct dictionary *dictionary;
+    struct retention_policy retention;
     struct writer *writer;
     uint8_t hash_key[SIPHASH_KEY_SIZE];
+    struct signature_key signature_key;
 };
 
 static const struct text schema_key = { "schema", 6 };
 static const struct text hash_key_key = { "hash_key", 8 };
+static const struct text signature_key_key = { "signature_key", 13 };
+static const struct text rows_engine_key = { "rows_engine", 11 };
 
-/* A new store gets its schema version and secret in one transaction. */
+/* A new store gets its schema version and secrets in one transaction. */
 static err_t initialise(struct store *store)
 {
     struct kv_txn *txn;
-    err_t error = kv_write_begin(store->kv, &txn);
+    err_t error = signature_key_new(&store->signature_key);
+    if (error == ERROR_OK)
+        error = kv_write_begin(store->kv, &txn);
     if (error != ERROR_OK)
         return error;
     uint8_t version[4];
@@ -44,6 +51,10 @@ static err_t initialise(struct store *store)
     error = kv_put(txn, KV_META, schema_key, BYTES(version));
     if (error == ERROR_OK)
         error = kv_put(txn, KV_META, hash_key_key, BYTES(store->hash_key));
+    if (error == ERROR_OK)
+        error = kv_put(txn, KV_META, signature_key_key, BYTES(store->signature_key.private_key));
+    if (error == ERROR_OK)
+        error = kv_put(txn, KV_META, rows_engine_key, text_of(store->rows->name));
     if (error != ERROR_OK) {
         kv_abort(txn);
         return error;
@@ -79,7 +90,27 @@ static err_t read_identity(struct store *store, struct kv_txn *txn, uint32_t *ve
     if (error != ERROR_OK || value.len != sizeof store->hash_key)
         return ERROR_STORE_CORRUPT;
     memcpy(store->hash_key, value.ptr, value.len);
+    error = kv_get(txn, KV_META, signature_key_key, &value);
+    if (error != ERROR_OK || value.len != sizeof store->signature_key.private_key)
+        return ERROR_STORE_CORRUPT;
+    error = signature_key_from_private((const uint8_t *)value.ptr, &store->signature_key);
+    if (error != ERROR_OK)
+        return error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;
     return state_read(txn, state);
+}
+
+/* The other engine would find nothing, and count usage twice. */
+static err_t check_engine(struct store *store, struct kv_txn *txn, struct error_info *info)
+{
+    struct text name;
+    err_t error = kv_get(txn, KV_META, rows_engine_key, &name);
+    if (error != ERROR_OK && error != ERROR_NOT_FOUND)
+        return error_set(info, error, NULL, "the store in %s cannot be used: %s", store->folder, error_text(error));
+    if (error == ERROR_NOT_FOUND || !text_equal(name, text_of(store->rows->name)))
+        return error_set(info, ERROR_STORE_CORRUPT, NULL,
+                         "the rows of the store in %s were not written by the engine '%s' that is to read them",
+                         store->folder, store->rows->name);
+    return ERROR_OK;
 }
 
 static err_t check_schema(struct store *store, struct store_state *state, struct error_info *info)
@@ -89,10 +120,13 @@ static err_t check_schema(struct store *store, struct store_state *state, struct
     err_t error = kv_read_begin(store->kv, &txn);
     if (error == ERROR_OK) {
         error = read_identity(store, txn, &version, state);
+        err_t engine_error = error == ERROR_OK ? check_engine(store, txn, info) : ERROR_OK;
         kv_read_end(txn);
+        if (engine_error != ERROR_OK)
+            return engine_error;
     }
     if (error == ERROR_NOT_FOUND) {
-        *state = (struct store_state){ 0, INT64_MIN, -1 };
+        *state = STATE_OF_NEW_STORE;
         error = initialise_empty(store);
     }
     if (error == ERROR_STORE_NEWER)
@@ -125,22 +159,45 @@ static err_t lock_folder(struct store *store, bool create, struct error_info *in
     return error;
 }
 
+/* A store of an older schema is brought to this one before anything else looks at it. */
+static err_t upgrade_schema(const struct store *store, const struct store_options *options, struct error_info *info)
+{
+    char path[PATH_SIZE_MAX + 16];
+    uint32_t schema;
+    snprintf(path, sizeof path, "%s/data.mdb", store->folder);
+    if (!file_exists(path))
+        return ERROR_OK;
+    err_t error = schema_of(store->folder, &schema, info);
+    if (error != ERROR_OK || schema == 0 || schema >= STORE_SCHEMA_VERSION)
+        return error;
+    if (options->upgrade != NULL)
+        return options->upgrade(store->folder, schema, info);
+    return error_set(info, ERROR_STORE_CORRUPT, NULL,
+                     "the store in %s has schema %u; start the server on it once, "
+                     "which migrates it to %d",
+                     store->folder, schema, STORE_SCHEMA_VERSION);
+}
+
 static err_t open_parts(struct store *store, const struct store_options *options, struct error_info *info)
 {
     struct store_state state;
+    store->rows = options->rows != NULL ? options->rows : &rows_runs;
     err_t error = lock_folder(store, options->create, info);
     if (error != ERROR_OK)
         return error;
     struct kv_options kv = {
         .folder = store->folder,
         .map_size_bytes = options->map_size_bytes != 0 ? options->map_size_bytes : MAP_SIZE_BYTES_DEFAULT,
+        .map_size_max_bytes = options->map_size_max_bytes,
     };
-    error = kv_open(&kv, &store->kv, info);
+    error = upgrade_schema(store, options, info);
+    if (error == ERROR_OK)
+        error = kv_open(&kv, &store->kv, info);
     if (error == ERROR_OK)
         error = check_schema(store, &state, info);
     if (error != ERROR_OK)
         return error;
-    store->rows = options->rows != NULL ? options->rows : &rows_plain;
+    store->retention = options->retention;
     store->dictionary = dictionary_new(store->hash_key);
     if (store->dictionary == NULL)
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
@@ -151,6 +208,8 @@ static err_t open_parts(struct store *store, const struct store_options *options
         .clock = options->clock,
         .queue_weight_max = options->queue_weight_max != 0 ? options->queue_weight_max : QUEUE_WEIGHT_DEFAULT,
         .state = state,
+        .signature_key = &store->signature_key,
+        .retention = options->retention,
     };
     error = writer_start(&writer, &store->writer);
     return error == ERROR_OK ? ERROR_OK : error_set(info, error, NULL, NULL);
@@ -184,12 +243,18 @@ void store_close(struct store *store)
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     secret_wipe(store->hash_key, sizeof store->hash_key);
+    secret_wipe(&store->signature_key, sizeof store->signature_key);
     memory_free(store);
 }
 
 const char *store_folder(const struct store *store)
 {
     return store->folder;
+}
+
+struct kv *store_kv(const struct store *store)
+{
+    return store->kv;
 }
 
 const struct rows_engine *store_rows(const struct store *store)
@@ -202,9 +267,19 @@ const struct dictionary *store_dictionary(const struct store *store)
     return store->dictionary;
 }
 
+const struct retention_policy *store_retention(const struct store *store)
+{
+    return &store->retention;
+}
+
 const uint8_t *store_hash_key(const struct store *store)
 {
     return store->hash_key;
+}
+
+const struct signature_key *store_signature_key(const struct store *store)
+{
+    return &store->signature_key;
 }
 
 err_t store_submit(struct store *store, struct store_job *job)
@@ -239,8 +314,9 @@ static void wake_waiting(struct store_job *job)
 
 err_t store_run(struct store *store, struct store_job *job)
 {
-    struct waiting_job waiting = { .job = { .run = run_wanted, .done = wake_waiting, .weight = job->weight },
-                                   .wanted = job };
+    struct waiting_job waiting = { .job = *job, .wanted = job };
+    waiting.job.run = run_wanted;
+    waiting.job.done = wake_waiting;
     pthread_mutex_init(&waiting.mutex, NULL);
     pthread_cond_init(&waiting.finished, NULL);
     job->error = store_submit(store, &waiting.job);
@@ -283,6 +359,11 @@ bool store_settled(struct store *store, int64_t end_ns, struct store_waiter *wai
     return writer_settled(store->writer, end_ns, waiter);
 }
 
+void store_tick(struct store *store)
+{
+    writer_tick(store->writer);
+}
+
 struct store_counters store_counters(struct store *store)
 {
     return writer_counters(store->writer);
@@ -295,5 +376,6 @@ err_t store_stats(struct store *store, struct kv_stats *out)
 
 void store_fail_write(struct store *store, uint64_t nth, err_t error)
 {
+    writer_pause_upkeep(store->writer, nth != 0);
     kv_fail_write(store->kv, nth, error);
 }

@@ -13,14 +13,17 @@
 
 #include "base/attributes.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/error.h"
 #include "base/siphash.h"
+#include "base/signature.h"
 #include "base/text.h"
 #include "store/dictionary.h"
 #include "store/kv.h"
+#include "store/retention.h"
 #include "store/rows.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 /* A group commit takes jobs until their weights reach this; one larger job makes a commit of its own. */
 #define STORE_GROUP_WEIGHT_MAX 4096
 
@@ -28,11 +31,15 @@ struct store;
 
 struct store_options {
     const char *folder;
-    bool create;                    /* make folder and store if absent; else ERROR_NOT_FOUND */
-    const struct clock *clock;      /* outlives the store */
-    const struct rows_engine *rows; /* NULL: the default engine */
-    size_t map_size_bytes;          /* 0: the default */
-    size_t queue_weight_max;        /* 0: the default; above it jobs are refused */
+    bool create;                       /* make folder and store if absent; else ERROR_NOT_FOUND */
+    const struct clock *clock;         /* outlives the store */
+    const struct rows_engine *rows;    /* NULL: the default engine */
+    size_t map_size_bytes;             /* to start with; 0: the default */
+    size_t map_size_max_bytes;         /* how far it may grow; 0: KV_MAP_SIZE_BYTES_MAX */
+    size_t queue_weight_max;           /* 0: the default; above it jobs are refused */
+    struct retention_policy retention; /* zeros: everything is kept */
+    /* Brings the locked folder's store from an older schema to the present one (usage/migrate.h). NULL: refused. */
+    err_t (*upgrade)(const char *folder, uint32_t schema, struct error_info *info);
 };
 
 /* Locks the folder, checks the schema, starts the writer. Errors with one line for a person: ERROR_STORE_IN_USE,
@@ -42,8 +49,11 @@ MUST_CHECK err_t store_open(const struct store_options *options, struct store **
 void store_close(struct store *store);
 
 const char *store_folder(const struct store *store);
+/* For what works on all tables: verify, backup, statistics. Reading only. */
+struct kv *store_kv(const struct store *store);
 const struct rows_engine *store_rows(const struct store *store);
 const struct dictionary *store_dictionary(const struct store *store);
+const struct retention_policy *store_retention(const struct store *store);
 /* Secret of this store for keyed hashes (record identities, page tokens); SIPHASH_KEY_SIZE bytes. */
 const uint8_t *store_hash_key(const struct store *store);
 
@@ -60,6 +70,10 @@ struct store_job {
     err_t (*run)(struct store_write *write, struct store_job *job);
     void (*done)(struct store_job *job);
     size_t weight; /* rows it may write, for bounds; 1 for small things */
+    /* Identities it is going to claim, so that the writer can look up those of a whole group at once: each lies
+     * identity_stride bytes after the one before. NULL: none announced. */
+    const struct hash128 *identities;
+    size_t identity_count, identity_stride;
     err_t error;
     struct store_job *next; /* private */
 };
@@ -75,9 +89,13 @@ MUST_CHECK err_t store_read_begin(struct store *store, struct kv_txn **txn);
 void store_read_end(struct kv_txn *txn);
 
 struct store_state {
-    uint64_t last_sequence;   /* 0: no record yet */
-    int64_t last_reported_ns; /* of the last commit that held records; INT64_MIN: none */
+    uint64_t last_sequence;   /* of the journal; 0: nothing yet */
+    int64_t last_reported_ns; /* of the last commit that held entries; INT64_MIN: none */
     int64_t first_live_hour;  /* -1: none */
+    int64_t sealed_hour;      /* every reported hour before it is sealed; -1: no seal yet */
+    uint64_t records;         /* accepted so far, history included */
+    uint64_t corrections;
+    uint8_t head[SHA256_SIZE]; /* of the journal */
 };
 MUST_CHECK err_t store_read_state(struct kv_txn *txn, struct store_state *state);
 
@@ -90,21 +108,41 @@ int64_t store_now_ns(struct store *store);
 /* A reader that waits until no commit can still report before a given time. */
 struct store_waiter {
     void (*settled)(struct store_waiter *waiter); /* on the writer thread */
-    int64_t end_ns;                               /* private */
     struct store_waiter *next;                    /* private */
 };
-/* True: every commit with a reported time before end_ns is visible now, so a window that ends there is
- * complete for good (end_ns must not be later than store_now_ns). False: a commit is under way;
- * waiter->settled is called when it is over, then ask no more. Any thread. */
+/* True: every commit with a reported time before end_ns is visible now and the hours before end_ns are durably sealed,
+ * so a window that ends there is complete for good, also after a restart with a clock that was set back (end_ns must
+ * not be later than store_now_ns). Of a window that ends within an hour that last part is complete as long as this
+ * process lives. False: the writer is about to see to it; waiter->settled is called when it has (or when the seal could
+ * not be written, for lack of space say: then this process keeps the window closed), then ask no more. Any thread. */
 MUST_CHECK bool store_settled(struct store *store, int64_t end_ns, struct store_waiter *waiter);
+
+/* Looks at the clock: seals what has ended, on the writer thread. Called about every second, by the demo after each
+ * step of its clock. Any thread, cheap. */
+void store_tick(struct store *store);
+
+/* The sequences of what was reported in an hour lie between *first and *last, history included. ERROR_NOT_FOUND. */
+MUST_CHECK err_t store_span(struct kv_txn *txn, uint32_t reported_hour, uint64_t *first, uint64_t *last);
+/* When the newest record or correction was reported, live or as history; where retention has dropped it, the start of
+ * that hour. INT64_MIN: there is none. */
+MUST_CHECK err_t store_newest_reported(struct kv_txn *txn, int64_t *reported_ns);
+/* The reported hours that hold usage of the hours [first, end), ascending and distinct; at most 'max', *more tells
+ * whether there would be others. */
+MUST_CHECK err_t store_usage_times(struct kv_txn *txn, uint32_t first_usage_hour, uint32_t end_usage_hour,
+                                   uint32_t *reported_hours, size_t max, size_t *count, bool *more);
+
+/* Public half of the key that signs the journal's heads. */
+const struct signature_key *store_signature_key(const struct store *store);
 
 /* --- counters for status and metrics; any thread --- */
 
 struct store_counters {
     uint64_t commits, commit_failures, jobs, queued_weight, queued_jobs;
     int64_t last_commit_duration_ns;
-    int64_t clock_went_back_count;
-    bool degraded; /* a commit failed for lack of space and none has gone through since */
+    int64_t clock_went_back_count; /* times, not commits */
+    uint64_t seals, upkeep_slices;
+    bool upkeep_left; /* merges or deletions wait */
+    bool degraded;    /* a commit failed for lack of space and none has gone through since */
 };
 struct store_counters store_counters(struct store *store);
 MUST_CHECK err_t store_stats(struct store *store, struct kv_stats *out);

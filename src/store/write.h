@@ -28,12 +28,22 @@ struct store_state write_state(const struct store_write *write);
 MUST_CHECK err_t write_intern(struct store_write *write, enum dictionary_kind kind, struct text identity,
                               struct text text, uint32_t *id);
 
+/* See dictionary_recall. */
+bool write_recall(const struct store_write *write, const struct hash128 *names, struct dictionary_ids *ids);
+void write_expect(const struct store_write *write, const struct hash128 *names);
+void write_remember(struct store_write *write, const struct hash128 *names, const struct dictionary_ids *ids);
+
+/* Identities that a job announced (struct store_job) were looked up for the whole group in one sorted pass; others
+ * are looked up here. */
 enum claim { CLAIM_NEW, CLAIM_SAME, CLAIM_OTHER };
 /* Looks up identity; CLAIM_NEW changes nothing yet: write_record makes the claim. */
 MUST_CHECK err_t write_claim(struct store_write *write, const struct hash128 *identity, uint64_t content_hash,
                              enum claim *claim, uint64_t *original_sequence);
 
-/* One hour's part of a record. */
+/* A journal entry as of now, those of this transaction included. Texts live until the next write. ERROR_NOT_FOUND. */
+MUST_CHECK err_t write_entry(struct store_write *write, uint64_t sequence, struct journal_entry *entry);
+
+/* One hour's part of a record, or of the difference that a correction makes (then it may be negative). */
 struct write_share {
     uint32_t hour; /* usage hour since the epoch */
     struct decimal quantity;
@@ -44,3 +54,10 @@ struct write_share {
 MUST_CHECK err_t write_record(struct store_write *write, struct journal_record *record, const struct hash128 *identity,
                               uint64_t content_hash, uint32_t resource, const struct write_share *shares,
                               size_t share_count, bool *fits);
+
+/* A correction: journaled, indexed under its original, its shares added to the rows of the open reported hour and day
+ * (with no record counted). 'original' as read from the journal, 'resource' its instance's resource id. False in *fits
+ * as above. *sequence is its own. */
+MUST_CHECK err_t write_correction(struct store_write *write, const struct journal_record *original, uint32_t resource,
+                                  const struct journal_correction *correction, const struct write_share *shares,
+                                  size_t share_count, bool *fits, uint64_t *sequence);

@@ -146,12 +146,12 @@ static err_t read_tags(struct attribute_cache *cache, struct text tags, struct a
     return complete && error != ERROR_NO_MEMORY ? ERROR_OK : ERROR_NO_MEMORY;
 }
 
-static err_t read_instance(struct attribute_cache *cache, struct kv_txn *txn, uint32_t id, struct attributes *out)
+static err_t read_instance(struct attribute_cache *cache, struct kv_cursor *texts, uint32_t id, struct attributes *out)
 {
     struct text encoded;
     struct instance instance;
     *out = (struct attributes){ 0 };
-    err_t error = dictionary_text(txn, DICTIONARY_INSTANCE, id, &encoded);
+    err_t error = dictionary_text_at(texts, DICTIONARY_INSTANCE, id, &encoded);
     if (error == ERROR_OK)
         error = instance_decode(encoded, &instance);
     if (error != ERROR_OK)
@@ -163,14 +163,14 @@ static err_t read_instance(struct attribute_cache *cache, struct kv_txn *txn, ui
     return read_tags(cache, instance.tags, out);
 }
 
-err_t attribute_cache_get(struct attribute_cache *cache, struct kv_txn *txn, uint32_t instance,
+err_t attribute_cache_get(struct attribute_cache *cache, struct kv_cursor *texts, uint32_t instance,
                           const struct attributes **out)
 {
     if (cache->used * 2 >= cache->slot_count && !grow_instances(cache))
         return ERROR_NO_MEMORY;
     size_t slot = instance_slot(cache, instance);
     if (cache->instances[slot] == 0) {
-        err_t error = read_instance(cache, txn, instance, &cache->rows[slot]);
+        err_t error = read_instance(cache, texts, instance, &cache->rows[slot]);
         if (error != ERROR_OK)
             return error;
         cache->instances[slot] = instance;

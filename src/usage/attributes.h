@@ -42,7 +42,8 @@ struct attribute_cache {
 /* tag_names are borrowed. */
 MUST_CHECK bool attribute_cache_init(struct attribute_cache *cache, const struct text *tag_names, size_t tag_count);
 void attribute_cache_free(struct attribute_cache *cache);
-MUST_CHECK err_t attribute_cache_get(struct attribute_cache *cache, struct kv_txn *txn, uint32_t instance,
+/* texts: a cursor on KV_DICTIONARY_TEXT. *out lives until the next call. */
+MUST_CHECK err_t attribute_cache_get(struct attribute_cache *cache, struct kv_cursor *texts, uint32_t instance,
                                      const struct attributes **out);
 /* The number of a text, added if new; 0 when memory is short. */
 uint32_t attribute_number(struct attribute_cache *cache, struct text text);

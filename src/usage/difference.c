@@ -41,26 +41,27 @@ static bool same_attributes(struct arena *arena, struct text a, bool a_is_string
 const char *difference_member(struct kv_txn *txn, struct arena *arena, uint64_t original_sequence,
                               const struct usage_record *record)
 {
-    struct journal_record original;
+    struct journal_entry entry;
+    const struct journal_record *original = &entry.record;
     struct text encoded;
     struct instance instance;
-    if (journal_get(txn, original_sequence, &original) != ERROR_OK ||
-        dictionary_text(txn, DICTIONARY_INSTANCE, original.instance, &encoded) != ERROR_OK ||
+    if (journal_get(txn, original_sequence, &entry) != ERROR_OK || entry.kind != JOURNAL_RECORD ||
+        dictionary_text(txn, DICTIONARY_INSTANCE, original->instance, &encoded) != ERROR_OK ||
         instance_decode(encoded, &instance) != ERROR_OK)
         return "";
-    if (!same_subscription(txn, original.subscription, &record->subscription))
+    if (!same_subscription(txn, original->subscription, &record->subscription))
         return "subscriptionId";
-    if (!same_meter(txn, arena, original.meter, record))
+    if (!same_meter(txn, arena, original->meter, record))
         return "meterId";
     if (!text_equal_nocase(instance.resource_uri, record->resource_uri))
         return "resourceUri";
     if (!text_equal(instance.location, record->location))
         return "location";
-    if (original.start_ns != record->start_ns)
+    if (original->start_ns != record->start_ns)
         return "usageStartTime";
-    if (original.end_ns != record->end_ns)
+    if (original->end_ns != record->end_ns)
         return "usageEndTime";
-    if (decimal_compare(&original.quantity, &record->quantity) != 0)
+    if (decimal_compare(&original->quantity, &record->quantity) != 0)
         return "quantity";
     if (!same_attributes(arena, instance.tags, instance.tags_is_string, record->tags, record->tags_is_string))
         return "tags";

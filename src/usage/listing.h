@@ -25,9 +25,12 @@ struct listing_query {
     int64_t start_ns, end_ns; /* reported; on the boundary of the granularity */
     bool one_subscription;
     struct guid subscription;
-    /* Dictionary ids that the caller may not see, ascending; skipped. */
+    /* What the caller may not see is skipped: dictionary ids known beforehand, ascending ... */
     const uint32_t *excluded;
     size_t excluded_count;
+    /* ... and those of which 'hides' says so; asked about once a page for each subscription met. NULL: none. */
+    err_t (*hides)(void *context, struct kv_txn *txn, const struct guid *subscription, bool *hidden);
+    void *hides_context;
 };
 
 /* Where a page ended. All zeros: begin at the start. */
@@ -36,6 +39,8 @@ struct listing_position {
 };
 
 struct listing_row {
+    /* Dictionary ids of what follows, for caches; of the instance only with details. */
+    uint32_t subscription_number, meter_number, instance_number;
     struct guid subscription;
     struct text meter_id;     /* as first written */
     int64_t start_ns, end_ns; /* of the usage hour or day */

@@ -6,23 +6,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/encode.h"
 #include "base/instant.h"
-
-enum member {
-    MEMBER_ID,
-    MEMBER_SOURCE,
-    MEMBER_SUBSCRIPTION_ID,
-    MEMBER_METER_ID,
-    MEMBER_RESOURCE_URI,
-    MEMBER_LOCATION,
-    MEMBER_USAGE_START_TIME,
-    MEMBER_USAGE_END_TIME,
-    MEMBER_QUANTITY,
-    MEMBER_TAGS,
-    MEMBER_ADDITIONAL_INFO,
-    MEMBER_REPORTED_TIME,
-    MEMBER_COUNT
-};
+#include "usage/record_internal.h"
 
 static const struct text member_names[MEMBER_COUNT] = {
     [MEMBER_ID] = { "id", 2 },
@@ -42,36 +28,89 @@ static const struct text member_names[MEMBER_COUNT] = {
 #define RESOURCE_URI_SIZE_MAX 8192
 #define LOCATION_SIZE_MAX 256
 
+enum record_member record_member_of(struct text name)
+{
+    enum record_member member;
+    char first = name.len > 0 ? name.ptr[0] : '\0';
+    switch (name.len) {
+    case 2:
+        member = MEMBER_ID;
+        break;
+    case 4:
+        member = MEMBER_TAGS;
+        break;
+    case 6:
+        member = MEMBER_SOURCE;
+        break;
+    case 7:
+        member = MEMBER_METER_ID;
+        break;
+    case 8:
+        member = first == 'l' ? MEMBER_LOCATION : MEMBER_QUANTITY;
+        break;
+    case 11:
+        member = MEMBER_RESOURCE_URI;
+        break;
+    case 12:
+        member = first == 'u' ? MEMBER_USAGE_END_TIME : MEMBER_REPORTED_TIME;
+        break;
+    case 14:
+        member = first == 's'   ? MEMBER_SUBSCRIPTION_ID
+                 : first == 'u' ? MEMBER_USAGE_START_TIME
+                                : MEMBER_ADDITIONAL_INFO;
+        break;
+    default:
+        return MEMBER_COUNT;
+    }
+    return memcmp(name.ptr, member_names[member].ptr, name.len) == 0 ? member : MEMBER_COUNT;
+}
+
 /* The pieces of one parse, so that the readers below stay small. */
 struct reading {
     struct arena *arena;
-    const struct json *members[MEMBER_COUNT];
+    struct record_value members[MEMBER_COUNT];
     struct usage_record *record;
     struct error_info *info;
 };
 
-static err_t invalid(struct reading *r, enum member member, const char *what)
+static err_t invalid(struct reading *r, enum record_member member, const char *what)
 {
     return error_set(r->info, ERROR_INVALID_PROPERTY, member_names[member].ptr, "%s %s", member_names[member].ptr,
                      what);
 }
 
+/* null says the same as leaving the member out. */
+static struct record_value value_of(const struct json *json)
+{
+    switch (json_type(json)) {
+    case JSON_NULL:
+        return (struct record_value){ .kind = VALUE_NONE };
+    case JSON_STRING:
+        return (struct record_value){ .kind = VALUE_STRING, .text = json_string(json) };
+    case JSON_NUMBER:
+        return (struct record_value){ .kind = VALUE_NUMBER, .text = json_number(json) };
+    case JSON_OBJECT:
+        return (struct record_value){ .kind = VALUE_OBJECT, .json = json };
+    case JSON_FALSE:
+    case JSON_TRUE:
+    case JSON_ARRAY:
+        break;
+    }
+    return (struct record_value){ .kind = VALUE_OTHER };
+}
+
 static err_t collect_members(struct reading *r, const struct json *value)
 {
+    bool seen[MEMBER_COUNT] = { false };
     for (struct json_iterator i = json_iterate(value); json_next(&i);) {
-        for (int m = 0; m < MEMBER_COUNT; m++) {
-            if (i.name.len == member_names[m].len && memcmp(i.name.ptr, member_names[m].ptr, i.name.len) == 0) {
-                if (r->members[m] != NULL)
-                    return invalid(r, (enum member)m, "is given twice");
-                r->members[m] = i.value;
-                break;
-            }
-        }
+        enum record_member member = record_member_of(i.name);
+        if (member == MEMBER_COUNT)
+            continue;
+        if (seen[member])
+            return invalid(r, member, "is given twice");
+        seen[member] = true;
+        r->members[member] = value_of(i.value);
     }
-    /* null says the same as leaving the member out. */
-    for (int m = 0; m < MEMBER_COUNT; m++)
-        if (r->members[m] != NULL && json_type(r->members[m]) == JSON_NULL)
-            r->members[m] = NULL;
     return ERROR_OK;
 }
 
@@ -95,34 +134,36 @@ static bool has_control_character(struct text text)
     return false;
 }
 
-static err_t check_text(struct reading *r, enum member member, size_t size_max, bool required, struct text text)
+static err_t check_text(struct reading *r, enum record_member member, size_t size_max, bool required, struct text text,
+                        bool plain)
 {
     if (required && text.len == 0)
         return invalid(r, member, "must not be empty");
     if (text.len > size_max)
         return invalid(r, member, "is too long");
-    return has_control_character(text) ? invalid(r, member, "must not contain control characters") : ERROR_OK;
+    return !plain && has_control_character(text) ? invalid(r, member, "must not contain control characters") : ERROR_OK;
 }
 
 /* A text with bounds; an absent optional one is empty. */
-static err_t read_text(struct reading *r, enum member member, size_t size_max, bool required, struct text *out)
+static err_t read_text(struct reading *r, enum record_member member, size_t size_max, bool required, struct text *out)
 {
-    const struct json *value = r->members[member];
+    const struct record_value *value = &r->members[member];
     *out = (struct text){ "", 0 };
-    if (value == NULL)
+    if (value->kind == VALUE_NONE)
         return required ? invalid(r, member, "is missing") : ERROR_OK;
-    if (json_type(value) != JSON_STRING)
+    if (value->kind != VALUE_STRING)
         return invalid(r, member, "must be a string");
-    *out = json_string(value);
-    return check_text(r, member, size_max, required, *out);
+    *out = value->text;
+    return check_text(r, member, size_max, required, *out, value->plain);
 }
 
 /* The same bounds hold for what the envelope says. *out is left alone on failure: a bad id still names its record. */
-static err_t read_name(struct reading *r, enum member member, size_t size_max, struct text given, struct text *out)
+static err_t read_name(struct reading *r, enum record_member member, size_t size_max, struct text given,
+                       struct text *out)
 {
     struct text text = given;
-    err_t error =
-        given.ptr != NULL ? check_text(r, member, size_max, true, given) : read_text(r, member, size_max, true, &text);
+    err_t error = given.ptr != NULL ? check_text(r, member, size_max, true, given, false)
+                                    : read_text(r, member, size_max, true, &text);
     if (error == ERROR_OK)
         *out = text;
     return error;
@@ -145,7 +186,7 @@ static err_t read_subscription(struct reading *r)
     return guid_parse(text, &r->record->subscription) ? ERROR_OK : invalid(r, MEMBER_SUBSCRIPTION_ID, "must be a GUID");
 }
 
-static err_t read_instant(struct reading *r, enum member member, int64_t *out_ns)
+static err_t read_instant(struct reading *r, enum record_member member, int64_t *out_ns)
 {
     struct text text;
     err_t error = read_text(r, member, 64, true, &text);
@@ -157,38 +198,28 @@ static err_t read_instant(struct reading *r, enum member member, int64_t *out_ns
 }
 
 /* tags and additionalInfo: an object, or a string as Azure Stack's own providers send it. */
-static err_t read_attributes(struct reading *r, enum member member, struct text *out, bool *is_string)
+static err_t read_attributes(struct reading *r, enum record_member member, struct text *out, bool *is_string)
 {
-    const struct json *value = r->members[member];
+    const struct record_value *value = &r->members[member];
+    *is_string = value->kind == VALUE_STRING;
     *out = TEXT_NONE;
-    *is_string = false;
-    if (value == NULL)
+    if (value->kind == VALUE_NONE)
         return ERROR_OK;
-    if (json_type(value) == JSON_STRING) {
-        *out = json_string(value);
-        *is_string = true;
-        return ERROR_OK;
-    }
-    if (json_type(value) != JSON_OBJECT)
+    if (value->kind != VALUE_STRING && value->kind != VALUE_OBJECT)
         return invalid(r, member, "must be an object or a string");
-    *out = json_minify(r->arena, value);
+    *out = value->json != NULL ? json_minify(r->arena, value->json) : value->text;
     return out->ptr != NULL ? ERROR_OK : ERROR_NO_MEMORY;
 }
 
 static err_t read_quantity(struct reading *r)
 {
-    const struct json *value = r->members[MEMBER_QUANTITY];
-    if (value == NULL)
+    const struct record_value *value = &r->members[MEMBER_QUANTITY];
+    if (value->kind == VALUE_NONE)
         return invalid(r, MEMBER_QUANTITY, "is missing");
-    struct text text;
-    r->record->quantity_is_number = json_type(value) == JSON_NUMBER;
-    if (r->record->quantity_is_number)
-        text = json_number(value);
-    else if (json_type(value) == JSON_STRING)
-        text = json_string(value);
-    else
+    r->record->quantity_is_number = value->kind == VALUE_NUMBER;
+    if (value->kind != VALUE_NUMBER && value->kind != VALUE_STRING)
         return invalid(r, MEMBER_QUANTITY, "must be a number or a decimal string");
-    err_t error = decimal_parse(text, &r->record->quantity);
+    err_t error = decimal_parse(value->text, &r->record->quantity);
     if (error == ERROR_INVALID_PROPERTY)
         return invalid(r, MEMBER_QUANTITY, "must be a decimal number");
     if (error == ERROR_OK && decimal_is_negative(&r->record->quantity))
@@ -241,59 +272,6 @@ static err_t read_members(struct reading *r, const struct record_envelope *envel
     return error == ERROR_OK ? check_times(r, limits) : error;
 }
 
-struct hash128 record_identity(const uint8_t *hash_key, struct text source, struct text id)
-{
-    struct siphash state;
-    siphash_init(&state, hash_key);
-    siphash_update_sized(&state, source.ptr, source.len);
-    siphash_update_sized(&state, id.ptr, id.len);
-    return siphash_finish(&state);
-}
-
-static void hash_decimal(struct siphash *state, const struct decimal *value)
-{
-    uint8_t bytes[DECIMAL_ENCODED_SIZE];
-    decimal_encode(value, bytes);
-    siphash_update(state, bytes, sizeof bytes);
-}
-
-/* Member order and number spelling do not matter, so the canonical text is hashed. */
-static err_t hash_attributes(struct reading *r, struct siphash *state, enum member member)
-{
-    const struct json *value = r->members[member];
-    if (value == NULL) {
-        siphash_update_u64(state, 0);
-        return ERROR_OK;
-    }
-    struct text canonical = json_canonical(r->arena, value);
-    if (canonical.ptr == NULL)
-        return ERROR_NO_MEMORY;
-    siphash_update_u64(state, 1);
-    siphash_update_sized(state, canonical.ptr, canonical.len);
-    return ERROR_OK;
-}
-
-/* "Same content": every member equal as a value (interface.md section 3). */
-static err_t hash_content(struct reading *r, const uint8_t *hash_key)
-{
-    struct usage_record *record = r->record;
-    struct siphash state;
-    siphash_init(&state, hash_key);
-    siphash_update(&state, record->subscription.bytes, sizeof record->subscription.bytes);
-    siphash_update_sized(&state, record->meter_key.ptr, record->meter_key.len);
-    siphash_update_sized(&state, record->resource_key.ptr, record->resource_key.len);
-    siphash_update_sized(&state, record->location.ptr, record->location.len);
-    siphash_update_u64(&state, (uint64_t)record->start_ns);
-    siphash_update_u64(&state, (uint64_t)record->end_ns);
-    hash_decimal(&state, &record->quantity);
-    err_t error = hash_attributes(r, &state, MEMBER_TAGS);
-    if (error == ERROR_OK)
-        error = hash_attributes(r, &state, MEMBER_ADDITIONAL_INFO);
-    struct hash128 hash = siphash_finish(&state);
-    memcpy(&record->content_hash, hash.bytes, sizeof record->content_hash);
-    return error;
-}
-
 static err_t derive(struct reading *r, const uint8_t *hash_key)
 {
     struct usage_record *record = r->record;
@@ -302,8 +280,25 @@ static err_t derive(struct reading *r, const uint8_t *hash_key)
     record->shares = record_split(r->arena, record->start_ns, record->end_ns, &record->quantity, &record->share_count);
     if (record->meter_key.ptr == NULL || record->resource_key.ptr == NULL || record->shares == NULL)
         return ERROR_NO_MEMORY;
-    record->identity = record_identity(hash_key, record->source, record->id);
-    return hash_content(r, hash_key);
+    return record_hash(r->arena, hash_key, &r->members[MEMBER_TAGS], &r->members[MEMBER_ADDITIONAL_INFO], record);
+}
+
+/* Known by its id even if it is rejected. */
+static void note_id(struct reading *r, const struct record_envelope *envelope)
+{
+    if (envelope != NULL && envelope->id.ptr != NULL)
+        r->record->id = envelope->id;
+    else if (r->members[MEMBER_ID].kind == VALUE_STRING)
+        r->record->id = r->members[MEMBER_ID].text;
+}
+
+static err_t finish(struct reading *r, const struct record_envelope *envelope, const struct record_limits *limits,
+                    const uint8_t *hash_key)
+{
+    err_t error = read_members(r, envelope, limits);
+    if (error == ERROR_OK)
+        error = derive(r, hash_key);
+    return error;
 }
 
 err_t record_read(struct arena *arena, const struct json *value, const struct record_envelope *envelope,
@@ -312,22 +307,33 @@ err_t record_read(struct arena *arena, const struct json *value, const struct re
 {
     struct reading r = { .arena = arena, .record = record, .info = info };
     *record = (struct usage_record){ 0 };
-    if (envelope != NULL && envelope->id.ptr != NULL)
-        record->id = envelope->id;
-    if (json_type(value) != JSON_OBJECT)
-        return error_set(info, ERROR_INVALID_PROPERTY, NULL, "a record must be a JSON object");
-    err_t error = collect_members(&r, value);
-    if (record->id.ptr == NULL && r.members[MEMBER_ID] != NULL && json_type(r.members[MEMBER_ID]) == JSON_STRING)
-        record->id = json_string(r.members[MEMBER_ID]);
+    bool is_object = json_type(value) == JSON_OBJECT;
+    err_t error = is_object ? collect_members(&r, value)
+                            : error_set(info, ERROR_INVALID_PROPERTY, NULL, "a record must be a JSON object");
+    note_id(&r, envelope);
     if (error == ERROR_OK)
         error = check_duplicates(&r, value);
     if (error == ERROR_OK)
-        error = read_members(&r, envelope, limits);
-    if (error == ERROR_OK)
-        error = derive(&r, hash_key);
-    if (error == ERROR_NO_MEMORY)
-        error_set(info, error, NULL, NULL);
-    return error;
+        error = finish(&r, envelope, limits, hash_key);
+    return error == ERROR_NO_MEMORY ? error_set(info, error, NULL, NULL) : error;
+}
+
+bool record_read_plain(struct arena *arena, struct text text, const struct record_envelope *envelope,
+                       const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
+                       size_t *size, err_t *error, struct error_info *info)
+{
+    struct reading r;
+    if (!record_scan(arena, text, r.members, size))
+        return false;
+    r.arena = arena;
+    r.record = record;
+    r.info = info;
+    *record = (struct usage_record){ 0 };
+    note_id(&r, envelope);
+    *error = finish(&r, envelope, limits, hash_key);
+    if (*error == ERROR_NO_MEMORY)
+        error_set(info, *error, NULL, NULL);
+    return true;
 }
 
 err_t record_parse(struct arena *arena, struct text text, const struct record_envelope *envelope,
@@ -347,13 +353,18 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
+HOT static void put_lower(char *out, struct text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        out[i] = lower(text.ptr[i]);
+}
+
 struct text resource_fold(struct arena *arena, struct text resource_uri)
 {
     char *out = arena_alloc(arena, resource_uri.len + 1);
     if (out == NULL)
         return TEXT_NONE;
-    for (size_t i = 0; i < resource_uri.len; i++)
-        out[i] = lower(resource_uri.ptr[i]);
+    put_lower(out, resource_uri);
     return (struct text){ out, resource_uri.len };
 }
 
@@ -361,13 +372,14 @@ struct text meter_fold(struct arena *arena, struct text meter_id)
 {
     struct guid guid;
     bool is_guid = guid_parse_loose(meter_id, &guid);
-    char *out = arena_alloc(arena, meter_id.len + 1);
+    size_t length = is_guid ? 2 * sizeof guid.bytes : meter_id.len;
+    char *out = arena_alloc(arena, length + 1);
     if (out == NULL)
         return TEXT_NONE;
-    size_t length = 0;
-    for (size_t i = 0; i < meter_id.len; i++)
-        if (!is_guid || meter_id.ptr[i] != '-')
-            out[length++] = lower(meter_id.ptr[i]);
+    if (is_guid)
+        hex_encode(guid.bytes, sizeof guid.bytes, out);
+    else
+        put_lower(out, meter_id);
     return (struct text){ out, length };
 }
 

@@ -23,8 +23,8 @@
 #define RECORD_SOURCE_SIZE_MAX 256
 #define RECORD_METER_ID_SIZE_MAX 64
 #define RECORD_INTERVAL_NS_MAX (31 * NS_PER_DAY)
-/* Usage is reported at most this much before it ends: how far summaries look back. Live usage is bounded by
- * future_ns_max, which must not be larger. */
+/* Usage is reported at most this much before it ends. Live usage is bounded by future_ns_max, which must not be
+ * larger. */
 #define RECORD_REPORTED_BEFORE_END_NS_MAX NS_PER_DAY
 /* 31 days that do not begin on the hour touch one hour more. */
 #define RECORD_SHARES_MAX (31 * 24 + 1)
@@ -56,6 +56,7 @@ struct usage_record {
     struct decimal quantity;
     bool quantity_is_number;
     struct hash128 identity;
+    struct hash128 names; /* of all that is interned but the producer; see dictionary_recall */
     uint64_t content_hash;
     const struct write_share *shares;
     size_t share_count;
@@ -66,10 +67,30 @@ struct usage_record {
 MUST_CHECK err_t record_parse(struct arena *arena, struct text text, const struct record_envelope *envelope,
                               const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
                               struct error_info *info);
+/* The same for the record that 'text' starts with, in one pass, if it is written plainly (see record_scan): true, and
+ * *size tells how many bytes are the record's, *error what record_parse would return for them. False: nothing has been
+ * said; take record_parse. */
+MUST_CHECK bool record_read_plain(struct arena *arena, struct text text, const struct record_envelope *envelope,
+                                  const struct record_limits *limits, const uint8_t *hash_key,
+                                  struct usage_record *record, size_t *size, err_t *error, struct error_info *info);
 /* The same for a value that is parsed already. */
 MUST_CHECK err_t record_read(struct arena *arena, const struct json *value, const struct record_envelope *envelope,
                              const struct record_limits *limits, const uint8_t *hash_key, struct usage_record *record,
                              struct error_info *info);
+
+/* What "same content" compares (interface.md section 3), in the forms in which a store keeps it. */
+struct record_content {
+    struct guid subscription;
+    struct text meter_key, resource_key, location; /* location "" when absent */
+    int64_t start_ns, end_ns;
+    struct decimal quantity;
+    struct text tags, additional_info; /* as in struct usage_record */
+    bool tags_is_string, additional_info_is_string;
+};
+/* Keyed hash of a content: a record as posted and the same record read back from the store have the same one. The arena
+ * is scratch. ERROR_NO_MEMORY; ERROR_STORE_CORRUPT when tags or additional_info should be JSON and are not. */
+MUST_CHECK err_t record_content_hash(struct arena *arena, const uint8_t *hash_key, const struct record_content *content,
+                                     uint64_t *hash);
 
 /* Keyed hash of (source, id). */
 struct hash128 record_identity(const uint8_t *hash_key, struct text source, struct text id);

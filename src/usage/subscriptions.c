@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/instant.h"
 #include "store/keys.h"
 #include "store/write.h"
 
 #define TEXT_SIZE_MAX 512
 
 static const struct text operator_key = { "operator_subscription", 21 };
+static const struct text version_key = { "subscriptions_version", 21 };
 
 const char *subscription_state_name(enum subscription_state state)
 {
@@ -72,7 +74,7 @@ static err_t read_guid(const struct json *body, const char *name, struct guid *o
 err_t subscription_from_json(const struct json *body, const struct guid *id, struct subscription *out,
                              struct error_info *info)
 {
-    *out = (struct subscription){ .id = *id, .state = SUBSCRIPTION_ENABLED };
+    *out = (struct subscription){ .id = *id, .state = SUBSCRIPTION_ENABLED, .deleted_ns = INT64_MIN };
     if (json_type(body) != JSON_OBJECT)
         return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL, "the body must be a JSON object");
     err_t error = read_guid(body, "tenantId", &out->tenant_id, info);
@@ -108,6 +110,12 @@ void subscription_to_json(const struct subscription *s, struct json_writer *json
     put_guid(json, "providerSubscriptionId", &s->provider_subscription_id);
     json_name(json, "state");
     json_put_cstring(json, subscription_state_name(s->state));
+    if (s->state == SUBSCRIPTION_DELETED && s->deleted_ns != INT64_MIN) {
+        char text[INSTANT_TEXT_SIZE];
+        instant_print(s->deleted_ns, text);
+        json_name(json, "deletedTime");
+        json_put_cstring(json, text);
+    }
     json_end_object(json);
 }
 
@@ -128,6 +136,9 @@ static err_t decode(struct arena *arena, struct text value, const struct guid *i
         return error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;
     if (json_member_string(json, TEXT("state"), &state) && text_equal(state, TEXT("Deleted")))
         out->state = SUBSCRIPTION_DELETED;
+    struct text deleted;
+    if (json_member_string(json, TEXT("deletedTime"), &deleted) && instant_parse(deleted, &out->deleted_ns) != ERROR_OK)
+        return ERROR_STORE_CORRUPT;
     return ERROR_OK;
 }
 
@@ -226,6 +237,34 @@ err_t subscription_list(struct kv_txn *txn, struct arena *arena, struct subscrip
     return error;
 }
 
+err_t subscription_version(struct kv_txn *txn, uint64_t *version)
+{
+    struct text value;
+    *version = 0;
+    err_t error = kv_get(txn, KV_SETTINGS, version_key, &value);
+    if (error != ERROR_OK)
+        return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+    if (value.len != sizeof *version)
+        return ERROR_STORE_CORRUPT;
+    *version = get_u64be((const uint8_t *)value.ptr);
+    return ERROR_OK;
+}
+
+err_t subscription_list_deleted(struct kv_txn *txn, struct arena *arena, size_t max, struct subscription_deleted **out,
+                                size_t *count)
+{
+    struct list list = { .arena = arena };
+    *count = 0;
+    err_t error = list_described(txn, &list);
+    *out = arena_array(arena, list.count + 1, sizeof **out);
+    if (error != ERROR_OK || *out == NULL)
+        return error == ERROR_OK ? ERROR_NO_MEMORY : error;
+    for (size_t i = 0; i < list.count && *count < max; i++)
+        if (list.items[i].state == SUBSCRIPTION_DELETED && list.items[i].deleted_ns != INT64_MIN)
+            (*out)[(*count)++] = (struct subscription_deleted){ list.items[i].id, list.items[i].deleted_ns };
+    return ERROR_OK;
+}
+
 bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id)
 {
     return is_zero(&subscription->provider_subscription_id) ||
@@ -234,11 +273,25 @@ bool subscription_is_direct(const struct subscription *subscription, const struc
 
 /* --- writing --- */
 
+static err_t count_change(struct kv_txn *txn)
+{
+    uint64_t version;
+    uint8_t value[8];
+    err_t error = subscription_version(txn, &version);
+    put_u64be(value, version + 1);
+    return error == ERROR_OK ? kv_put(txn, KV_SETTINGS, version_key, BYTES(value)) : error;
+}
+
 static err_t store_subscription(struct store_write *write, const struct subscription *subscription)
 {
     struct buffer buffer = { 0 };
     struct json_writer json = json_writer(&buffer);
     subscription_to_json(subscription, &json);
+    err_t changed = count_change(write_txn(write));
+    if (changed != ERROR_OK) {
+        buffer_free(&buffer);
+        return changed;
+    }
     err_t error = buffer.failed
                       ? ERROR_NO_MEMORY
                       : kv_put(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&subscription->id), buffer_text(&buffer));
@@ -274,6 +327,8 @@ static err_t run_delete(struct store_write *write, struct store_job *job)
     struct subscription subscription;
     error = arena == NULL ? ERROR_NO_MEMORY : decode(arena, value, &delete_job->id, &subscription);
     if (error == ERROR_OK) {
+        if (subscription.state != SUBSCRIPTION_DELETED)
+            subscription.deleted_ns = write_reported_ns(write);
         subscription.state = SUBSCRIPTION_DELETED;
         error = store_subscription(write, &subscription);
     }

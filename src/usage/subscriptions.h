@@ -24,6 +24,7 @@ struct subscription {
     struct text display_name, owner, offer_id;
     struct guid provider_subscription_id; /* zeros: the operator's own */
     enum subscription_state state;
+    int64_t deleted_ns; /* when it was deleted; INT64_MIN: it is not, or it isn't known */
 };
 
 /* The operator's own subscription, "Default Provider Subscription"; made at first start and kept in the
@@ -35,6 +36,16 @@ MUST_CHECK err_t subscription_get(struct store *store, struct kv_txn *txn, struc
                                   struct subscription *out);
 /* Every subscription, described ones by id, then those only seen in usage; *count entries in the arena. */
 MUST_CHECK err_t subscription_list(struct kv_txn *txn, struct arena *arena, struct subscription **out, size_t *count);
+
+/* Changes whenever a described subscription does. */
+MUST_CHECK err_t subscription_version(struct kv_txn *txn, uint64_t *version);
+struct subscription_deleted {
+    struct guid id;
+    int64_t deleted_ns;
+};
+/* Those whose time of deletion is known, at most 'max', in the arena. */
+MUST_CHECK err_t subscription_list_deleted(struct kv_txn *txn, struct arena *arena, size_t max,
+                                           struct subscription_deleted **out, size_t *count);
 
 /* Whether usage of it shows in the operator's own list: everything that no delegated provider sold. */
 bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id);

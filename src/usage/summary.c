@@ -1,51 +1,14 @@
-/* One pass over the rows of the buckets concerned, adding into a hash table of groups; then the groups are
- * sorted. The order is by dictionary ids and texts, which never change, so pages of an open window stay in
- * step while new usage comes in. */
+/* The query's filters as ids, the order of groups, and groups as rows; adding up is in summary_scan.c. The order is by
+ * dictionary ids and texts, which never change, so pages of an open window stay in step while new usage comes in. */
 #include "usage/summary.h"
 
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hash.h"
-#include "base/instant.h"
+#include "base/encode.h"
 #include "base/memory.h"
-#include "store/keys.h"
-#include "store/rows.h"
-#include "usage/attributes.h"
 #include "usage/record.h"
-
-#define GROUPS_MIN ((size_t)1024)
-#define UNKNOWN_UNIT_FLAG UINT32_C(0x80000000) /* with the meter's id: units of unknown meters differ */
-
-struct group_key {
-    uint32_t period, subscription, meter, resource, source, location;
-    uint32_t tags[SUMMARY_TAGS_MAX];
-    uint32_t unit; /* number of the unit's text, or unknown unit */
-};
-
-struct group {
-    struct group_key key;
-    uint64_t records;
-    struct decimal_sum quantity;
-};
-
-struct summary {
-    struct store *store;
-    struct kv_txn *txn;
-    const struct meters *meters;
-    const struct summary_query *query;
-    struct attribute_cache cache;
-    struct text tag_names[ATTRIBUTES_TAGS_MAX];
-    struct group *groups;
-    uint32_t *slots; /* index + 1 */
-    size_t count, capacity;
-    uint32_t *meter_units; /* meter id -> unit, 0: not looked up */
-    size_t meter_unit_count;
-    struct arena *arena;
-    /* filters as ids; 0: no filter */
-    uint32_t only_subscription, only_meter, only_resource, only_source;
-    bool nothing; /* a filter names something never seen */
-};
+#include "usage/summary_internal.h"
 
 /* --- filters --- */
 
@@ -105,10 +68,9 @@ static err_t resolve_filters(struct summary *s)
 
 _Static_assert(SUMMARY_TAGS_MAX + SUMMARY_FILTERS_MAX <= ATTRIBUTES_TAGS_MAX, "all tags fit");
 
-static bool passes(const struct summary *s, const struct row_key *key, const struct attributes *attributes)
+bool summary_passes(const struct summary *s, uint32_t meter, uint32_t resource, const struct attributes *attributes)
 {
-    if ((s->only_meter != 0 && key->meter != s->only_meter) ||
-        (s->only_resource != 0 && key->resource != s->only_resource) ||
+    if ((s->only_meter != 0 && meter != s->only_meter) || (s->only_resource != 0 && resource != s->only_resource) ||
         (s->only_source != 0 && attributes->source != s->only_source))
         return false;
     size_t tag = s->query->tag_count;
@@ -127,203 +89,13 @@ static bool passes(const struct summary *s, const struct row_key *key, const str
     return true;
 }
 
-/* --- units --- */
-
-static err_t look_up_unit(struct summary *s, uint32_t meter, uint32_t *unit)
-{
-    struct text id;
-    err_t error = dictionary_text(s->txn, DICTIONARY_METER, meter, &id);
-    if (error != ERROR_OK)
-        return error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error;
-    struct arena_mark mark = arena_mark(s->arena);
-    struct text key = meter_fold(s->arena, id);
-    if (key.ptr == NULL)
-        return ERROR_NO_MEMORY;
-    const struct meter *known = meters_find(s->meters, key);
-    arena_rewind(s->arena, mark);
-    *unit =
-        known == NULL || known->unit.len == 0 ? UNKNOWN_UNIT_FLAG | meter : attribute_number(&s->cache, known->unit);
-    return *unit != 0 ? ERROR_OK : ERROR_NO_MEMORY;
-}
-
-static err_t unit_of(struct summary *s, uint32_t meter, uint32_t *unit)
-{
-    if (meter >= s->meter_unit_count) {
-        size_t count = (size_t)meter * 2 + 64;
-        uint32_t *units = memory_realloc(s->meter_units, count * sizeof *units);
-        if (units == NULL)
-            return ERROR_NO_MEMORY;
-        memset(units + s->meter_unit_count, 0, (count - s->meter_unit_count) * sizeof *units);
-        s->meter_units = units;
-        s->meter_unit_count = count;
-    }
-    if (s->meter_units[meter] == 0) {
-        err_t error = look_up_unit(s, meter, &s->meter_units[meter]);
-        if (error != ERROR_OK)
-            return error;
-    }
-    *unit = s->meter_units[meter];
-    return ERROR_OK;
-}
-
-/* --- groups --- */
-
-static size_t group_slot(const struct summary *s, const struct group_key *key)
-{
-    size_t mask = s->capacity * 2 - 1, slot = (size_t)hash64(key, sizeof *key, 0) & mask;
-    while (s->slots[slot] != 0 && memcmp(&s->groups[s->slots[slot] - 1].key, key, sizeof *key) != 0)
-        slot = (slot + 1) & mask;
-    return slot;
-}
-
-static err_t grow_groups(struct summary *s)
-{
-    size_t capacity = s->capacity == 0 ? GROUPS_MIN : s->capacity * 2;
-    if (capacity > 2 * (size_t)SUMMARY_GROUPS_MAX)
-        return ERROR_INVALID_PROPERTY;
-    struct group *groups = memory_realloc(s->groups, capacity * sizeof *groups);
-    if (groups == NULL)
-        return ERROR_NO_MEMORY;
-    s->groups = groups;
-    uint32_t *slots = memory_zalloc(capacity * 2, sizeof *slots);
-    if (slots == NULL)
-        return ERROR_NO_MEMORY;
-    memory_free(s->slots);
-    s->slots = slots;
-    s->capacity = capacity;
-    for (size_t i = 0; i < s->count; i++)
-        s->slots[group_slot(s, &s->groups[i].key)] = (uint32_t)(i + 1);
-    return ERROR_OK;
-}
-
-static err_t add_to_group(struct summary *s, const struct group_key *key, const struct row_sum *sum)
-{
-    if (s->count == s->capacity) {
-        err_t error = grow_groups(s);
-        if (error != ERROR_OK)
-            return error;
-    }
-    size_t slot = group_slot(s, key);
-    if (s->slots[slot] == 0) {
-        s->groups[s->count] = (struct group){ .key = *key };
-        s->slots[slot] = (uint32_t)++s->count;
-    }
-    struct group *group = &s->groups[s->slots[slot] - 1];
-    decimal_sum_add(&group->quantity, &sum->quantity);
-    group->records += sum->records;
-    return ERROR_OK;
-}
-
-/* --- the pass --- */
-
-struct scan {
-    struct summary *summary;
-    bool days; /* daily rows are enough */
-    uint32_t first_bucket, end_bucket;
-    uint32_t first_period, end_period; /* usage axis; else everything */
-};
-
-static struct scan plan(struct summary *s)
+bool summary_needs_instances(const struct summary *s)
 {
     const struct summary_query *q = s->query;
-    struct scan scan = { .summary = s, .end_bucket = UINT32_MAX, .end_period = UINT32_MAX };
-    scan.days = q->granularity != SUMMARY_HOURLY && q->from_ns % NS_PER_DAY == 0 && q->to_ns % NS_PER_DAY == 0;
-    int64_t unit_ns = scan.days ? NS_PER_DAY : NS_PER_HOUR;
-    /* Neither usage nor reports lie before 1970. */
-    uint32_t from = q->from_ns > 0 ? (uint32_t)(q->from_ns / unit_ns) : 0;
-    uint32_t to = q->to_ns > 0 ? (uint32_t)(q->to_ns / unit_ns) : 0;
-    if (q->reported_axis) {
-        scan.first_bucket = from;
-        scan.end_bucket = to;
-    } else {
-        uint32_t earlier = (uint32_t)(RECORD_REPORTED_BEFORE_END_NS_MAX / unit_ns);
-        scan.first_bucket = from > earlier ? from - earlier : 0;
-        scan.first_period = from;
-        scan.end_period = to;
-    }
-    return scan;
-}
-
-static uint32_t period_of(const struct scan *scan, const struct row_key *key)
-{
-    const struct summary_query *q = scan->summary->query;
-    uint32_t unit = q->reported_axis ? key->bucket : key->period;
-    if (q->granularity == SUMMARY_TOTAL)
-        return 0;
-    return q->granularity == SUMMARY_DAILY && !scan->days ? unit / HOURS_PER_DAY : unit;
-}
-
-static err_t add_row(const struct scan *scan, const struct row_key *key, const struct row_sum *sum)
-{
-    struct summary *s = scan->summary;
-    const struct summary_query *q = s->query;
-    const struct attributes *attributes;
-    err_t error = attribute_cache_get(&s->cache, s->txn, key->instance, &attributes);
-    if (error != ERROR_OK || !passes(s, key, attributes))
-        return error;
-    struct group_key group = {
-        .period = period_of(scan, key),
-        .subscription = q->by_subscription ? key->subscription : 0,
-        .meter = q->by_meter ? key->meter : 0,
-        .resource = q->by_resource ? key->resource : 0,
-        .source = q->by_source ? attributes->source : 0,
-        .location = q->by_location ? attributes->location : 0,
-    };
-    memcpy(group.tags, attributes->tags, q->tag_count * sizeof *group.tags);
-    if ((error = unit_of(s, key->meter, &group.unit)) != ERROR_OK)
-        return error;
-    return add_to_group(s, &group, sum);
-}
-
-/* Where to go when a row is not wanted: returns true and the key to seek to, or false when it is wanted. */
-static bool skip_to(const struct scan *scan, const struct row_key *key, struct row_key *to)
-{
-    uint32_t only = scan->summary->only_subscription;
-    *to = (struct row_key){ .bucket = key->bucket, .subscription = key->subscription, .period = scan->first_period };
-    if (only != 0 && key->subscription < only) {
-        to->subscription = only;
-        return true;
-    }
-    if (only != 0 && key->subscription > only) {
-        *to = (struct row_key){ .bucket = key->bucket + 1, .subscription = only };
-        return true;
-    }
-    if (key->period < scan->first_period)
-        return true;
-    if (key->period >= scan->end_period) {
-        to->subscription = key->subscription + 1;
-        return true;
-    }
-    return false;
-}
-
-static err_t run_scan(const struct scan *scan)
-{
-    const struct rows_engine *rows = store_rows(scan->summary->store);
-    struct rows_cursor *cursor;
-    uint8_t start[ROW_KEY_SIZE];
-    row_key_encode(&(struct row_key){ .bucket = scan->first_bucket }, start);
-    err_t error = rows->open(scan->summary->txn, scan->days ? ROWS_DAILY : ROWS_HOURLY, start, &cursor);
-    if (error != ERROR_OK)
-        return error;
-    const uint8_t *encoded, *value;
-    while ((error = rows->next(cursor, &encoded, &value)) == ERROR_OK) {
-        struct row_key key = row_key_decode(encoded), to;
-        if (key.bucket >= scan->end_bucket)
-            break;
-        if (skip_to(scan, &key, &to)) {
-            uint8_t seek[ROW_KEY_SIZE];
-            row_key_encode(&to, seek);
-            error = rows->seek(cursor, seek);
-        } else {
-            struct row_sum sum = row_sum_decode(value);
-            error = add_row(scan, &key, &sum);
-        }
-        if (error != ERROR_OK)
-            break;
-    }
-    rows->close(cursor);
-    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+    bool needs = q->by_resource || q->by_location || q->by_source || q->tag_count > 0;
+    for (size_t i = 0; i < q->filter_count; i++)
+        needs = needs || (q->filters[i].member != SUMMARY_SUBSCRIPTION && q->filters[i].member != SUMMARY_METER);
+    return needs;
 }
 
 /* --- order --- */
@@ -402,10 +174,8 @@ err_t summary_run(struct store *store, struct kv_txn *txn, const struct meters *
     s->query = query;
     s->arena = arena_new(4096, 0);
     err_t error = s->arena != NULL ? resolve_filters(s) : ERROR_NO_MEMORY;
-    if (error == ERROR_OK && !s->nothing) {
-        struct scan scan = plan(s);
-        error = run_scan(&scan);
-    }
+    if (error == ERROR_OK && !s->nothing)
+        error = summary_scan(s);
     if (error == ERROR_OK)
         error = sort(s);
     if (error != ERROR_OK) {
@@ -413,7 +183,7 @@ err_t summary_run(struct store *store, struct kv_txn *txn, const struct meters *
         return error == ERROR_INVALID_PROPERTY
                    ? error_set(info, error, "groupBy", "more than %d groups; narrow the time or the filter",
                                SUMMARY_GROUPS_MAX)
-                   : error_set(info, error, NULL, NULL);
+                   : error_set(info, error, error == ERROR_USAGE_NOT_KEPT ? "from" : NULL, NULL);
     }
     *out = s;
     return ERROR_OK;
@@ -483,9 +253,13 @@ static void update_text(struct siphash *state, struct text text)
     siphash_update_sized(state, text.ptr, text.len);
 }
 
-/* A hash of what makes the row's key, by texts: the numbers of texts differ from run to run. */
-static void make_position(const struct summary *s, const struct group_key *key, uint8_t out[PAGE_POSITION_SIZE])
+#define POSITION_INDEX_SIZE 4
+
+/* A hash of what makes the row's key, by texts: the numbers of texts differ from run to run. Before it the row's
+ * index, where to begin to look for it: new groups may have come before it since. */
+static void make_position(const struct summary *s, size_t index, uint8_t out[PAGE_POSITION_SIZE])
 {
+    const struct group_key *key = &s->groups[index].key;
     struct siphash state;
     siphash_init(&state, store_hash_key(s->store));
     const uint32_t ids[] = { key->period, key->subscription, key->meter, key->resource, key->source };
@@ -498,7 +272,8 @@ static void make_position(const struct summary *s, const struct group_key *key, 
     siphash_update_u64(&state, unknown ? key->unit : 0);
     update_text(&state, unknown ? TEXT_NONE : attribute_text(&s->cache, key->unit));
     struct hash128 hash = siphash_finish(&state);
-    memcpy(out, hash.bytes, PAGE_POSITION_SIZE);
+    put_u32be(out, (uint32_t)index);
+    memcpy(out + POSITION_INDEX_SIZE, hash.bytes, PAGE_POSITION_SIZE - POSITION_INDEX_SIZE);
 }
 
 err_t summary_row(const struct summary *s, size_t index, struct summary_row *row)
@@ -507,7 +282,7 @@ err_t summary_row(const struct summary *s, size_t index, struct summary_row *row
     const struct group *group = &s->groups[index];
     *row = (struct summary_row){ .quantity = group->quantity, .records = group->records };
     row_times(s, group->key.period, row);
-    make_position(s, &group->key, row->position);
+    make_position(s, index, row->position);
     row->location = attribute_text(&s->cache, group->key.location);
     for (size_t i = 0; i < s->query->tag_count; i++)
         row->tags[i] = attribute_text(&s->cache, group->key.tags[i]);
@@ -525,13 +300,25 @@ err_t summary_row(const struct summary *s, size_t index, struct summary_row *row
     return error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error;
 }
 
+static bool is_at(const struct summary *s, size_t index, const uint8_t position[PAGE_POSITION_SIZE])
+{
+    uint8_t own[PAGE_POSITION_SIZE];
+    make_position(s, index, own);
+    return memcmp(own + POSITION_INDEX_SIZE, position + POSITION_INDEX_SIZE,
+                  PAGE_POSITION_SIZE - POSITION_INDEX_SIZE) == 0;
+}
+
+/* From where it was on, to both sides. */
 size_t summary_after(const struct summary *s, const uint8_t position[PAGE_POSITION_SIZE])
 {
-    for (size_t i = 0; i < s->count; i++) {
-        uint8_t own[PAGE_POSITION_SIZE];
-        make_position(s, &s->groups[i].key, own);
-        if (memcmp(own, position, sizeof own) == 0)
-            return i + 1;
+    size_t hint = get_u32be(position);
+    if (hint >= s->count)
+        hint = s->count > 0 ? s->count - 1 : 0;
+    for (size_t distance = 0; distance < s->count; distance++) {
+        if (hint + distance < s->count && is_at(s, hint + distance, position))
+            return hint + distance + 1;
+        if (distance > 0 && distance <= hint && is_at(s, hint - distance, position))
+            return hint - distance + 1;
     }
     return s->count;
 }

@@ -85,7 +85,7 @@ static bool has_control_character(struct text text)
 static bool take_name(struct text *text, struct text *name)
 {
     for (size_t i = 0; i + 3 < text->len; i++) {
-        struct text operator = { text->ptr + i, 3 };
+        struct text operator= { text->ptr + i, 3 };
         if (!text_equal_nocase(operator, TEXT(" eq")) || (text->ptr[i + 3] != ' ' && text->ptr[i + 3] != '\''))
             continue;
         struct text before = { text->ptr, i };

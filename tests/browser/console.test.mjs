@@ -12,7 +12,7 @@ import {
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const DOCS = ["", "getting-started.html", "posting-usage.html", "reading-usage.html", "importing-history.html", "running.html", "errors.html"];
+const DOCS = ["", "getting-started.html", "posting-usage.html", "reading-usage.html", "corrections.html", "producers.html", "rejects.html", "importing-history.html", "running.html", "retention.html", "errors.html"];
 
 let subject;
 let browser;
@@ -439,6 +439,153 @@ test("a tenant sees the own subscription only", async () => {
   });
 });
 
+// ---- rejects ----
+
+/** Opens the page; false on the mock, which refuses nothing. */
+const rejects = async (page) => {
+  if ((await page.request.get(`${browser.base}/v1/rejects?limit=1`)).status() === 404) return false;
+  await page.goto(`${browser.base}/#/rejects`);
+  await page.waitForSelector(".rejects");
+  return true;
+};
+
+test("a refused record is mended, replayed and leaves the list", (t) =>
+  operator(async (page) => {
+    if (!(await rejects(page))) return t.skip("the mock refuses nothing");
+    await page.selectOption("#reject-code", "InvalidProperty");
+    await page.waitForSelector('.reject-head:has-text("meterId is missing")');
+    const open = async () => (await (await page.request.get(`${browser.base}/v1/status`)).json()).rejects.open;
+    const before = await open();
+    await page.click('.reject-head:has-text("meterId is missing") >> nth=0');
+    const text = await page.inputValue("textarea");
+    const kept = JSON.parse(text);
+    assert.ok(kept.id && !kept.meterId);
+    // Posted again as it is, it is refused again and says why.
+    await page.click('button:has-text("Replay as it is")');
+    await page.waitForSelector('.notice.warn:has-text("meterId is missing")');
+    // No number goes through JavaScript: what is not touched stays as the producer wrote it.
+    const mended = text.replace("{", '{\n  "meterId": "FAB6EB84-500B-4A09-A8CA-7358F8BBAEA5",').replace(
+      /"quantity": [^,}\n]+/, '"quantity": 0.100000000000000005551115123126');
+    await page.fill("textarea", mended);
+    const sent = page.waitForRequest((request) => request.url().includes("/replay"));
+    await page.click('button:has-text("Replay as changed")');
+    assert.match((await sent).postData(), /"quantity": ?0\.100000000000000005551115123126[,}\s]/);
+    await page.waitForSelector('[role="status"]:has-text("was replayed: accepted")');
+    assert.equal(await open(), before - 1);
+    await page.click('label:has-text("Replayed")');
+    await page.waitForSelector(`.reject-head:has-text("${kept.id}")`);
+  }));
+
+test("a refused record is dismissed", (t) =>
+  operator(async (page) => {
+    if (!(await rejects(page))) return t.skip("the mock refuses nothing");
+    await page.focus(".reject-head >> nth=0");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("textarea");
+    await page.click('button:has-text("Dismiss")');
+    await page.waitForSelector('[role="status"]:has-text("was dismissed")');
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+  }));
+
+// ---- producers ----
+
+const producers = async (page) => {
+  await page.goto(`${browser.base}/#/producers`);
+  await page.waitForSelector(".producer .strip");
+};
+const silentOne = (page) => page.locator(".producer", { has: page.locator('.badge:text-is("Silent")') });
+
+test("the producers page shows which hours are unknown, in colour, form and words", () =>
+  operator(async (page) => {
+    await producers(page);
+    const { value: rows } = await (await page.request.get(`${browser.base}/v1/producers`)).json();
+    assert.equal(await page.locator(".producer").count(), rows.length);
+    const silent = rows.filter(({ state }) => state === "silent");
+    assert.equal(silent.length, 1);
+    const row = silentOne(page);
+    assert.equal(await row.locator("h3").textContent(), silent[0].source);
+    assert.equal(await page.locator(".producer >> nth=0").locator("h3").textContent(), silent[0].source, "first what needs a look");
+
+    // Each strip is what the API says of the last 48 hours.
+    const hour = await serverHour(browser, page);
+    const query = new URLSearchParams({ from: iso(hour - 47 * HOUR), to: iso(hour + HOUR), source: silent[0].source });
+    const { value: hours } = await (await page.request.get(`${browser.base}/v1/watermarks?${query}`)).json();
+    const expected = hours.filter(({ source }) => source === silent[0].source).map(({ state }) => state);
+    const shown = await row.locator(".hour").evaluateAll((cells) => cells.map((cell) => [cell.className, cell.title]));
+    assert.equal(shown.length, 48);
+    assert.deepEqual(shown.map(([name]) => name.split(" ")[1]), expected);
+    const unknown = shown.filter(([name]) => name.includes("silent"));
+    assert.ok(unknown.length >= 7 && unknown.every(([, title]) => /silent, usage unknown/.test(title)));
+    assert.match(await row.locator(".strip").getAttribute("aria-label"), new RegExp(`${unknown.length} silent\\. Silent: .* UTC\\.`));
+    // Not by colour alone.
+    const looks = (state) => row.locator(`.hour.${state} >> nth=0`).evaluate((cell) => {
+      const { backgroundImage, height } = getComputedStyle(cell);
+      return [backgroundImage.startsWith("repeating-linear-gradient"), parseFloat(height)];
+    });
+    const [[hatched], [plain, full], [, low]] = [await looks("silent"), await looks("complete"), await looks("open")];
+    assert.ok(hatched && !plain && low < full);
+
+    await row.locator("summary").focus();
+    await page.keyboard.press("Enter");
+    const table = await row.locator(".runs tbody").textContent();
+    assert.match(table, /silent, usage unknown\s*unknown/);
+  }));
+
+test("silence can be acknowledged, and what is expected of a producer changed", () =>
+  operator(async (page) => {
+    await producers(page);
+    const name = await silentOne(page).locator("h3").textContent();
+    const row = page.locator(".producer", { has: page.locator(`h3:text-is("${name}")`) });
+    const acknowledge = row.locator(".alert button");
+    if (await acknowledge.count()) await acknowledge.click();
+    await page.waitForSelector(".alert:has-text('acknowledged by')");
+    await row.locator("summary").click();
+    await row.locator('input[name="hours"]').fill("6");
+    await page.keyboard.press("Enter");
+    await row.locator("text=Set to report every 6 hours").waitFor();
+    await row.locator('input[name="hours"]').fill("");
+    await row.locator('button:text-is("Save")').click();
+    await row.locator('.detail:text-is("Reports every hour")').waitFor();
+    await row.locator("text=It has left for good").click();
+    await row.locator('.badge:text-is("Retired")').waitFor();
+    assert.equal(await row.locator(".alert").count(), 0);
+    await row.locator("text=Expect it again").click();
+    await row.locator('.badge:text-is("Silent")').waitFor();
+    await row.locator("text=Nothing is missing").click();
+    await row.locator("text=This cannot be taken back").waitFor();
+    await row.locator("text=Cancel").click();
+  }));
+
+test("charts hatch silent hours instead of showing zero", () =>
+  operator(async (page) => {
+    const { value: rows } = await (await page.request.get(`${browser.base}/v1/producers`)).json();
+    const { source, silentSince } = rows.find(({ state }) => state === "silent");
+    const since = Date.parse(silentSince);
+    const address = usage({ range: "custom", from: iso(since - 6 * HOUR), to: iso(since + 6 * HOUR), granularity: "hourly", groupBy: "meter" });
+    // Pixels at the top of the chart, above all bars: what is painted there is the ground.
+    const painted = (...shares) => page.evaluate((at) => {
+      const canvas = document.querySelector(".plot canvas");
+      const over = document.querySelector(".u-over");
+      const ratio = canvas.width / canvas.clientWidth;
+      const { data } = canvas.getContext("2d").getImageData(0, over.offsetTop * ratio + 1, canvas.width, 1);
+      return at.map((share) => data[Math.round((over.offsetLeft + over.clientWidth * share) * ratio) * 4 + 3] > 0);
+    }, shares);
+    await browser.show(page, address);
+    const note = await page.textContent(".unknown-note");
+    assert.ok(note.includes(source) && note.includes("unknown, not zero"), note);
+    assert.deepEqual(await painted(0.1, 0.6), [false, true]);
+    await page.hover(".u-over", { position: { x: (await page.locator(".u-over").boundingBox()).width * 0.6, y: 100 } });
+    await page.waitForSelector(".tip:not([hidden]) .tip-unknown");
+    assert.match(await page.textContent(".tip-unknown"), /silent, usage unknown/);
+    assert.match(await page.textContent(".summary"), /not complete yet/);
+    // By reported time nothing is missing: what was not reported was not reported.
+    await page.check('input[name="axis"][value="reported"]');
+    await page.waitForFunction(() => location.hash.includes("axis=reported"));
+    await settled(page);
+    assert.equal(await page.locator(".unknown-note").count(), 0);
+    assert.deepEqual(await painted(0.1, 0.6), [false, false]);
+  }));
+
 // ---- status ----
 
 test("the status page tells how the server is and moves the demo's clock", () =>
@@ -492,6 +639,14 @@ test("pages pass axe in both themes", async () => {
       await page.goto(`${browser.base}/#/status`);
       await page.waitForSelector("#status-subscriptions");
       await checkAccessibility(page, `status, ${theme}`);
+      await producers(page);
+      await page.click(".producer summary >> nth=0");
+      await checkAccessibility(page, `producers, ${theme}`);
+      if (await rejects(page)) {
+        await page.click(".reject-head >> nth=0");
+        await page.waitForSelector("textarea");
+        await checkAccessibility(page, `rejects, ${theme}`);
+      }
       for (const name of DOCS) {
         await page.goto(`${browser.base}/docs/${name}`);
         await checkAccessibility(page, `docs/${name}, ${theme}`);
@@ -524,6 +679,14 @@ test("nothing is wider than a phone", () =>
       await page.waitForSelector("#status-subscriptions");
       assert.ok(!(await page.isVisible("nav")), "the menu closes behind a choice");
       await checkWidth(page, "status");
+      await producers(page);
+      await page.click(".producer summary >> nth=0");
+      await checkWidth(page, "producers");
+      if (await rejects(page)) {
+        await page.click(".reject-head >> nth=0");
+        await page.waitForSelector("textarea");
+        await checkWidth(page, "rejects");
+      }
       for (const name of DOCS) {
         await page.goto(`${browser.base}/docs/${name}`);
         await checkWidth(page, `docs/${name}`);

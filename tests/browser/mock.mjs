@@ -170,6 +170,58 @@ const DIMENSIONS = {
 const dimensionReader = (name) =>
   name.startsWith("tag:") ? ({ resource }) => resource.tags[name.slice(4)] : DIMENSIONS[name]?.[1];
 
+/* ---- producers: one per provider, the last of them silent for some hours ---- */
+
+const SILENT = { source: "Microsoft.KeyVault", hours: 9 };
+const isoTime = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
+
+class Producers {
+  constructor(now) {
+    this.silentFrom = Math.floor(now / HOUR) * HOUR - SILENT.hours * HOUR;
+    this.settings = new Map();
+    this.alert = { id: "1", kind: "ProducerSilent", subject: `${SILENT.source}/${SILENT.source}`, state: "open",
+      text: `no usage since ${isoTime(this.silentFrom)}; expected every hour. Its usage from then on is unknown, not zero`,
+      since: isoTime(now), lastSeen: isoTime(now) };
+  }
+
+  setting(source) {
+    if (!this.settings.has(source)) this.settings.set(source, { cadence: null, retired: false });
+    return this.settings.get(source);
+  }
+
+  row(source, now) {
+    const { cadence, retired } = this.setting(source);
+    const silent = source === SILENT.source && !retired;
+    const last = silent || retired ? this.silentFrom - HOUR : Math.floor(now / HOUR) * HOUR - HOUR;
+    return { producer: source, source, state: retired ? "retired" : silent ? "silent" : "reporting",
+      silentSince: silent ? isoTime(this.silentFrom) : null, due: isoTime(last + 2.6 * HOUR), firstUsageHour: isoTime(now - 35 * DAY),
+      lastUsageHour: isoTime(last), lastReportedTime: isoTime(last + 1.1 * HOUR), completeBefore: null, records: 4711,
+      cadence: cadence ?? "PT1H", cadenceIsSet: cadence !== null, learntCadence: "PT1H", retired };
+  }
+
+  rows(now) {
+    return [...new Set(METERS.map(({ resourceProvider }) => resourceProvider))].map((source) => this.row(source, now));
+  }
+
+  hours(from, to, now) {
+    return this.rows(now).flatMap((row) => {
+      const last = Date.parse(row.lastUsageHour);
+      const hours = [];
+      for (let hour = from; hour < to && (!row.retired || hour <= last); hour += HOUR) {
+        const state = hour < last ? "complete" : hour > last && row.state === "silent" && hour < now - 1.6 * HOUR ? "silent" : "open";
+        hours.push({ ...row, hour: isoTime(hour), state, records: hour <= last ? 84 : 0 });
+      }
+      return hours;
+    });
+  }
+
+  silences(from, to, now) {
+    const hours = this.hours(from, to, now).filter(({ state }) => state === "silent").map(({ hour }) => Date.parse(hour));
+    if (hours.length === 0) return [];
+    return [{ producer: SILENT.source, source: SILENT.source, from: isoTime(hours[0]), to: isoTime(hours.at(-1) + HOUR) }];
+  }
+}
+
 class Refusal extends Error {
   constructor(status, code, message, target) {
     super(message);
@@ -259,6 +311,7 @@ class Mock {
     this.now = now;
     this.startedAt = now;
     this.usage = new Usage(now);
+    this.producers = new Producers(now);
     this.sessions = new Map();
     this.requests = 0;
   }
@@ -330,10 +383,29 @@ class Mock {
         for (let hour = Math.floor(before / HOUR) * HOUR; hour + HOUR <= this.now; hour += HOUR) this.usage.pass(hour);
         return json(200, { now: new Date(this.now).toISOString() });
       }
+      case "GET /v1/producers":
+        needsOperator();
+        return json(200, { value: this.producers.rows(this.now) });
+      case "GET /v1/watermarks": {
+        needsOperator();
+        const [from, to] = ["from", "to"].map((each) => Date.parse(url.searchParams.get(each)));
+        return json(200, { value: this.producers.hours(from, to, this.now) });
+      }
+      case "GET /v1/alerts":
+        needsOperator();
+        return json(200, { value: this.producers.row(SILENT.source, this.now).retired ? [] : [this.producers.alert] });
+      case "POST /v1/alerts/1/acknowledge":
+        needsOperator();
+        return json(200, Object.assign(this.producers.alert, { state: "acknowledged", acknowledgedBy: "operator" }));
       case "GET /v1/summary":
         return this.summary(url, request, session, json, send);
-      default:
-        throw new Refusal(404, "ResourceNotFound", "there is nothing at this address");
+      default: {
+        const [, source] = /^PUT \/v1\/watermarks\/[^/]+\/([^/]+)$/.exec(name) ?? [];
+        if (!source) throw new Refusal(404, "ResourceNotFound", "there is nothing at this address");
+        needsOperator();
+        Object.assign(this.producers.setting(decodeURIComponent(source)), body);
+        return json(200, this.producers.row(decodeURIComponent(source), this.now));
+      }
     }
   }
 
@@ -357,9 +429,12 @@ class Mock {
       // By hand, because JSON.stringify has no exact numbers.
       ({ row, quantity, records }) => `${JSON.stringify(row).slice(0, -1)},"quantity":${quantity},"records":${records}}`,
     );
-    const to = Date.parse(url.searchParams.get("to"));
-    const watermark = Math.floor(this.now / HOUR) * HOUR;
-    const tail = { complete: to <= watermark, watermark: new Date(watermark).toISOString() };
+    const [from, to] = ["from", "to"].map((each) => Date.parse(url.searchParams.get(each)));
+    const hour = Math.floor(this.now / HOUR) * HOUR;
+    const byUsage = url.searchParams.get("axis") !== "reported";
+    const silent = byUsage ? this.producers.silences(from, to, this.now) : undefined;
+    const watermark = byUsage ? Math.min(to, silent.length > 0 ? Date.parse(silent[0].from) - HOUR : hour - HOUR) : hour;
+    const tail = { silent, complete: to <= watermark, watermark: new Date(watermark).toISOString() };
     if (skip + 1000 < rows.length) {
       const next = new URL(url.pathname + url.search, `http://${request.headers.host}`);
       next.searchParams.set("continuationToken", skip + 1000);

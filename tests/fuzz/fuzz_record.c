@@ -59,6 +59,58 @@ static void check_accepted(const struct usage_record *record, const struct recor
     check_instance(record);
 }
 
+static void check_same(const struct usage_record *a, const struct usage_record *b)
+{
+    REQUIRE(text_equal(a->id, b->id) && text_equal(a->source, b->source) && text_equal(a->meter_id, b->meter_id));
+    REQUIRE(text_equal(a->meter_key, b->meter_key) && text_equal(a->resource_key, b->resource_key));
+    REQUIRE(text_equal(a->resource_uri, b->resource_uri) && text_equal(a->location, b->location));
+    REQUIRE((a->tags.ptr == NULL) == (b->tags.ptr == NULL) && text_equal(a->tags, b->tags));
+    REQUIRE((a->additional_info.ptr == NULL) == (b->additional_info.ptr == NULL));
+    REQUIRE(text_equal(a->additional_info, b->additional_info) && a->tags_is_string == b->tags_is_string);
+    REQUIRE(a->additional_info_is_string == b->additional_info_is_string);
+    REQUIRE(guid_equal(&a->subscription, &b->subscription) && a->start_ns == b->start_ns && a->end_ns == b->end_ns);
+    REQUIRE(decimal_compare(&a->quantity, &b->quantity) == 0 && a->quantity_is_number == b->quantity_is_number);
+    REQUIRE(a->reported_ns == b->reported_ns && a->content_hash == b->content_hash);
+    REQUIRE(memcmp(&a->identity, &b->identity, sizeof a->identity) == 0);
+    REQUIRE(memcmp(&a->names, &b->names, sizeof a->names) == 0);
+}
+
+/* What the one pass over a plain record says is what the JSON reader says of the bytes that it took. */
+static void check_plain(struct arena *arena, struct text text, const struct record_limits *limits)
+{
+    struct usage_record plain, record;
+    struct error_info plain_info = { 0 }, info = { 0 };
+    size_t size;
+    err_t error;
+    if (!record_read_plain(arena, text, NULL, limits, hash_key, &plain, &size, &error, &plain_info))
+        return;
+    REQUIRE(size <= text.len && size <= RECORD_SIZE_BYTES_MAX);
+    struct text taken = { text.ptr, size };
+    REQUIREF(record_parse(arena, taken, NULL, limits, hash_key, &record, &info) == error, "error=%d", (int)error);
+    REQUIRE(strcmp(plain_info.target, info.target) == 0 && strcmp(plain_info.message, info.message) == 0);
+    REQUIRE(text_equal(plain.id, record.id));
+    if (error == ERROR_OK)
+        check_same(&plain, &record);
+}
+
+/* As when the store is rebuilt from what it keeps. */
+static void require_rebuilt_hash(struct arena *arena, const struct usage_record *record)
+{
+    uint64_t hash;
+    const struct record_content content = { .subscription = record->subscription,
+                                            .meter_key = record->meter_key,
+                                            .resource_key = record->resource_key,
+                                            .location = record->location,
+                                            .start_ns = record->start_ns,
+                                            .end_ns = record->end_ns,
+                                            .quantity = record->quantity,
+                                            .tags = record->tags,
+                                            .tags_is_string = record->tags_is_string,
+                                            .additional_info = record->additional_info,
+                                            .additional_info_is_string = record->additional_info_is_string };
+    REQUIRE(record_content_hash(arena, hash_key, &content, &hash) == ERROR_OK && hash == record->content_hash);
+}
+
 static void check_record(struct arena *arena, struct text text, const struct record_limits *limits)
 {
     struct usage_record record, again;
@@ -72,6 +124,7 @@ static void check_record(struct arena *arena, struct text text, const struct rec
     check_accepted(&record, limits);
     REQUIRE(record_parse(arena, text, NULL, limits, hash_key, &again, NULL) == ERROR_OK);
     REQUIRE(again.content_hash == record.content_hash);
+    require_rebuilt_hash(arena, &record);
 }
 
 static void check_batch(struct arena *arena, enum ingest_format format, struct text text,
@@ -113,6 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     REQUIRE(arena != NULL);
     check_record(arena, text, &live);
     check_record(arena, text, &history);
+    check_plain(arena, text, &live);
+    check_plain(arena, text, &history);
     arena_free(arena);
     return 0;
 }

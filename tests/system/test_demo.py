@@ -107,3 +107,15 @@ def test_late_corrected_and_rejected_records_go_on(straight):
                 found[verdict] = float(line.rsplit(" ", 1)[1])
     assert found["accepted"] > 1000, found
     assert found["duplicate"] > 0 and found["conflict"] + found["rejected"] > 0, found
+
+
+def test_some_of_it_is_corrected(straight):
+    """Compute corrects some records in the first hour and one every six hours; each is known, and counted in full."""
+    corrections = [change for change in straight.operator.rows("/v1/changes?limit=10000")
+                   if change["kind"] == "correction"]
+    assert {change["action"] for change in corrections} == {"void", "amend"}
+    assert {change["source"] for change in corrections} == {COMPUTE} and len(corrections) >= 4
+    for change in corrections:
+        shown = straight.operator.get("/v1/records/%s/%s" % (COMPUTE, change["id"])).expect(200).json
+        assert shown["record"]["sequence"] == change["original"] and len(shown["corrections"]) == 1
+        assert harness.exact_sum(entry["quantity"] for entry in shown["counted"]) == exact(change["quantity"])

@@ -25,6 +25,8 @@ def targets(stamp, window):
         "/v1/tokens": {"operator"},
         "/v1/users": {"operator"},
         "/v1/status": {"operator"},
+        "/v1/heads": {"operator"},
+        "/v1/heads/key": {"operator"},
         "/subscriptions?api-version=2016-05-01": {"operator", "tenant", "producer", "commerce"},
     }
 

@@ -46,7 +46,7 @@ async function failure(response) {
   });
 }
 
-/** One request; resolves to the Response when it succeeded, else throws an ApiError (or an AbortError). */
+/** One request (a body that is a text is JSON already); resolves to the Response when it succeeded, else throws an ApiError (or an AbortError). */
 export async function request(path, { method = "GET", body, accept = "application/json", signal } = {}) {
   const headers = { Accept: accept };
   if (method !== "GET") headers["X-Stampmeter-Console"] = "1";
@@ -56,7 +56,7 @@ export async function request(path, { method = "GET", body, accept = "applicatio
     response = await fetch(path, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
       signal,
       credentials: "same-origin",
       cache: "no-store",

@@ -2,6 +2,8 @@
 
 import { onSignedOut, readSession, signOut } from "./api.js";
 import { readNames } from "./names.js";
+import { ProducersPage } from "./producers.js";
+import { RejectsPage } from "./rejects.js";
 import { SignIn } from "./signin.js";
 import { StatusPage } from "./status.js";
 import { Component, ErrorBox, Icon, Loading, html, render } from "./ui.js";
@@ -11,6 +13,8 @@ import { UsagePage } from "./usage.js";
  * a person may see is their start page. */
 const PAGES = [
   { path: "usage", title: "Usage", section: "Metering", roles: ["operator", "tenant"], view: UsagePage },
+  { path: "producers", title: "Producers", section: "Metering", roles: ["operator"], view: ProducersPage },
+  { path: "rejects", title: "Rejects", section: "Metering", roles: ["operator"], view: RejectsPage },
   { path: "status", title: "Status", section: "Stamp", roles: ["operator"], view: StatusPage },
 ];
 

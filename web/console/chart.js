@@ -37,7 +37,7 @@ function colourReader() {
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   };
-  for (const name of ["--dim", "--line", ...Array.from({ length: COLOURS }, (_, index) => `--series-${index + 1}`)]) {
+  for (const name of ["--dim", "--line", "--bad", "--bad-soft", ...Array.from({ length: COLOURS }, (_, index) => `--series-${index + 1}`)]) {
     colours.set(name, read(name));
   }
   probe.remove();
@@ -55,8 +55,39 @@ function stack(series) {
   );
 }
 
+/* Runs of several producers as the stretches of time that they cover together: [[from, to]]. */
+function mergeRuns(runs) {
+  const merged = [];
+  for (const { from, to } of [...runs].sort((a, b) => a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+    else merged.push([from, to]);
+  }
+  return merged;
+}
+
+/* Diagonal lines: what is unknown. */
+function hatching(context, line, ground) {
+  const tile = document.createElement("canvas");
+  const size = 8;
+  tile.width = tile.height = size;
+  const pen = tile.getContext("2d");
+  pen.fillStyle = ground;
+  pen.fillRect(0, 0, size, size);
+  pen.strokeStyle = line;
+  pen.lineWidth = 1.25;
+  for (const shift of [-size, 0, size]) {
+    pen.beginPath();
+    pen.moveTo(shift, size);
+    pen.lineTo(shift + size, 0);
+    pen.stroke();
+  }
+  return context.createPattern(tile, "repeat");
+}
+
 /** Properties: periods (starts, ms), step (ms), from, to, granularity, mode ("stacked" | "lines"), label,
- *  series ([{label, colour, values: decimal text or null}], biggest first), onZoom(from, to). */
+ *  series ([{label, colour, values: decimal text or null}], biggest first), silent ([{source, from, to}]: hours of which
+ *  usage is unknown, hatched behind the rest), onZoom(from, to). */
 export class Chart extends Component {
   componentDidMount() {
     this.redraw = () => this.draw();
@@ -70,7 +101,7 @@ export class Chart extends Component {
 
   shouldComponentUpdate(next) {
     const same = next.series.length === this.props.series.length && next.series.every((each, at) => each === this.props.series[at]);
-    return !same || next.mode !== this.props.mode || next.label !== this.props.label;
+    return !same || next.mode !== this.props.mode || next.label !== this.props.label || next.silent !== this.props.silent;
   }
 
   componentDidUpdate() {
@@ -148,11 +179,28 @@ export class Chart extends Component {
         })),
       ],
       hooks: {
+        drawClear: [(plot) => this.hatch(plot, colour)],
         setCursor: [(plot) => this.showTip(plot)],
         setSelect: [(plot) => this.zoom(plot)],
       },
     };
     this.plot = new uPlot(options, [times, ...order.map((index) => heights[index])], this.box);
+  }
+
+  /* Silent hours, behind axes and bars: an empty place there is not a zero. */
+  hatch(plot, colour) {
+    const { silent = [], from, to } = this.props;
+    if (silent.length === 0) return;
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.globalAlpha = 0.45; // what is known stands out
+    ctx.fillStyle = hatching(ctx, colour("--bad"), colour("--bad-soft"));
+    for (const [begin, end] of mergeRuns(silent)) {
+      const left = plot.valToPos(Math.max(begin, from) / 1000, "x", true);
+      const right = plot.valToPos(Math.min(end, to) / 1000, "x", true);
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    }
+    ctx.restore();
   }
 
   /* Dragging over the chart narrows the range to whole periods. */
@@ -171,9 +219,11 @@ export class Chart extends Component {
 
   showTip(plot) {
     const { idx, left, top } = plot.cursor;
-    const { periods, granularity, series, mode } = this.props;
-    const rows = idx === null || idx === undefined || left < 0 ? [] : series.filter(({ values }) => values[idx] !== null);
-    if (rows.length === 0) return this.hideTip();
+    const { periods, step, granularity, series, silent = [], mode } = this.props;
+    const away = idx === null || idx === undefined || left < 0;
+    const rows = away ? [] : series.filter(({ values }) => values[idx] !== null);
+    const unknown = away ? [] : silent.filter(({ from, to }) => from < periods[idx] + step && to > periods[idx]);
+    if (rows.length + unknown.length === 0) return this.hideTip();
     const line = (label, value, swatch) => {
       const row = document.createElement("p");
       const mark = document.createElement("span");
@@ -192,6 +242,12 @@ export class Chart extends Component {
     if (mode === "stacked" && rows.length > 1) {
       lines.push(line("Sum", addDecimals(rows.map(({ values }) => values[idx]))));
       lines.at(-1).className = "tip-sum";
+    }
+    for (const source of new Set(unknown.map((each) => each.source))) {
+      const row = document.createElement("p");
+      row.className = "tip-unknown";
+      row.textContent = `${source}: silent, usage unknown`;
+      lines.push(row);
     }
     this.tip.replaceChildren(head, ...lines);
     this.tip.hidden = false;

@@ -129,6 +129,9 @@ export class StatusPage extends Component {
             ${count("Conflict", ({ ingest: each }) => each.conflict)}
             ${count("Rejected", ({ ingest: each }) => each.rejected)}
             ${count("Commits", ({ ingest: each }) => each.commits)}
+            ${status.producers &&
+            html`<${Fact} title="Silent producers"><a href="#/producers"><${Count} value=${status.producers.silent} /> of${" "}
+              <${Count} value=${status.producers.total} /></a><//>`}
             <${Fact} title="Waiting in the queue"><${Count} value=${ingest.queuedRecords} /><//>
             <${Fact} title="Last commit took">${ingest.lastCommitMs} ms<//>
           </dl>

@@ -43,6 +43,7 @@ export async function readUsage(view, signal) {
     totalsCut: totals.more,
     complete: totals.complete === true,
     watermark: totals.watermark ? Date.parse(totals.watermark) : null,
+    silent: (totals.silent ?? []).map(({ source, from, to }) => ({ source, from: Date.parse(from), to: Date.parse(to) })),
     series: [],
     seriesCut: false,
     sums: null,

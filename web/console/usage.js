@@ -11,6 +11,7 @@ import { apart, chartSeries, groupsTitle, periodSections, readUsage, summaryQuer
 import { UsageTable, longestFraction } from "./usage-table.js";
 
 const RANKED = 12; // bars shown when there is no time axis
+const SILENT_SHOWN = 3; // producers and stretches of time that the note names
 
 const CHARTS = [
   { name: "stacked", title: "Stacked" },
@@ -147,11 +148,13 @@ export class UsagePage extends Component {
     const summary = html`<p class="summary">
       <strong>${showWindow(data.window, data.view)}</strong>
       <span class="dim"> by ${data.view.axis === "usage" ? "usage time" : "reported time"} · ${this.freshness(data)}</span></p>`;
-    if (data.totals.length === 0) return html`${summary}${this.empty(view)}`;
+    const unknown = data.silent.length > 0 && this.unknown(data);
+    if (data.totals.length === 0) return html`${summary}${unknown}${this.empty(view, data)}`;
     const { totals, periods, section, series } = this.prepared(data, names, view.unit);
     const sort = this.sortOf(view, byPeriod);
     return html`
       ${summary}
+      ${unknown}
       <section class="panel" aria-label="Chart">
         <div class="panel-head">
           ${this.units(totals, section, view, EACH[data.view.granularity])}
@@ -182,11 +185,46 @@ export class UsagePage extends Component {
       </section>`;
   }
 
-  /* Reported time never goes back, so a window of it that has ended is final; usage may always come in late. */
-  freshness({ complete, watermark, view }) {
-    if (complete) return view.axis === "reported" ? "complete" : "this time has ended; usage reported late is still added";
-    if (view.axis === "usage") return "not complete yet: this time has not ended";
-    return watermark ? `not complete yet: final up to ${showMinute(watermark)} UTC` : "not complete yet";
+  /* Reported time never goes back, so a window of it that has ended is final. Usage may always come in late, but where
+   * every producer has gone on it is not expected any more. */
+  freshness({ complete, watermark, view, window }) {
+    if (complete) return view.axis === "reported" ? "complete" : "complete: every producer has reported it";
+    if (watermark === null || watermark <= window.from) return "not complete yet";
+    return view.axis === "reported"
+      ? `not complete yet: final up to ${showMinute(watermark)} UTC`
+      : `not complete yet: every producer has reported up to ${showMinute(watermark)} UTC`;
+  }
+
+  /* Of the silent ones, those that matter to a section: grouped by source it is known who has nothing of this unit. */
+  silentIn(data, section) {
+    if (data.view.groupBy !== "source") return data.silent;
+    const { totals } = this.memory.value;
+    const elsewhere = new Set(totals.filter((each) => each !== section).flatMap(({ rows }) => rows.map(({ value }) => value)));
+    for (const { value } of section.rows) elsewhere.delete(value);
+    if (this.silent?.of !== section) {
+      this.silent = { of: section, runs: data.silent.filter(({ source }) => !elsewhere.has(source)) };
+    }
+    return this.silent.runs;
+  }
+
+  /* Hours in which somebody said nothing: what is missing there is unknown, not zero. */
+  unknown({ silent, view }) {
+    const bySource = new Map();
+    for (const { source, from, to } of silent) {
+      if (!bySource.has(source)) bySource.set(source, []);
+      bySource.get(source).push(`${showMinute(from)} to ${showMinute(to)}`);
+    }
+    const drawn = view.granularity !== "total";
+    return html`
+      <div class="notice warn unknown-note">
+        <p>${drawn && html`<span class="hour silent swatch-hour" aria-hidden="true"></span>`}
+          <strong>Usage of some hours is unknown, not zero.</strong> ${drawn && "They are hatched in the chart. "}Nothing has been
+          reported by${" "}
+          ${[...bySource].slice(0, SILENT_SHOWN).map(([source, runs], index) => html`${index > 0 && "; "}<strong>${source}</strong> for
+            ${" "}${runs.slice(0, SILENT_SHOWN).join(", ")}${runs.length > SILENT_SHOWN && ` and ${runs.length - SILENT_SHOWN} times more`}`)}
+          ${bySource.size > SILENT_SHOWN && ` and ${bySource.size - SILENT_SHOWN} more`} UTC.
+          ${this.props.session.role === "operator" && html` <a href="#/producers">Producers</a>`}</p>
+      </div>`;
   }
 
   /* What the chart counts, and the choice of it where there is one. */
@@ -212,7 +250,7 @@ export class UsagePage extends Component {
     const label = `${lines ? "Line" : "Stacked bar"} chart: ${section.unit} ${EACH[data.view.granularity]} by ` +
       `${dimensionTitle(data.view.groupBy).toLowerCase()}, ${starts.length} periods. The table has the same figures.`;
     return html`
-      <${Chart} periods=${starts} step=${step} from=${data.window.from} to=${data.window.to} series=${drawn}
+      <${Chart} periods=${starts} step=${step} from=${data.window.from} to=${data.window.to} series=${drawn} silent=${this.silentIn(data, section)}
         granularity=${data.view.granularity} mode=${lines ? "lines" : "stacked"} label=${label}
         onZoom=${(from, to) => this.change({ ...view, range: "custom", from, to })} />
       <div class="under-chart">
@@ -251,13 +289,13 @@ export class UsagePage extends Component {
       ${section.rows.length > RANKED && html`<p class="dim small">and ${section.rows.length - RANKED} more in the table</p>`}`;
   }
 
-  empty(view) {
+  empty(view, { silent }) {
     const link = (state, text) => html`<li><a href=${stateHref(state)}>${text}</a></li>`;
     const reported = view.axis === "reported";
     return html`
       <section class="panel empty">
         <h2>No usage in this range</h2>
-        <p>Nothing was ${reported ? "reported" : "used"} in this time${view.filters.length > 0 ? " that passes the filters" : ""}.
+        <p>Nothing ${reported ? "was reported" : silent.length > 0 ? "is known to have been used" : "was used"} in this time${view.filters.length > 0 ? " that passes the filters" : ""}.
         You can:</p>
         <ul>
           ${view.filters.length > 0 && link({ ...view, filters: [] }, "remove all filters")}

@@ -44,7 +44,9 @@ static int tear_down(void **state)
 static uint32_t intern(struct fixture *f, enum dictionary_kind kind, const char *identity, const char *text)
 {
     uint32_t id = 0;
-    assert_ok(dictionary_intern(f->dictionary, f->txn, kind, text_of(identity), text_of(text), &id));
+    bool made;
+    struct hash128 hash;
+    assert_ok(dictionary_intern(f->dictionary, f->txn, kind, text_of(identity), text_of(text), &id, &made, &hash));
     return id;
 }
 
@@ -138,9 +140,13 @@ static void a_failed_write_is_reported(void **state)
 {
     struct fixture *f = *state;
     uint32_t id;
+    bool made;
+    struct hash128 hash;
     for (uint64_t n = 1; n <= 2; n++) {
         kv_fail_write(f->kv, n, ERROR_IO);
-        assert_error(dictionary_intern(f->dictionary, f->txn, DICTIONARY_SOURCE, TEXT("s"), TEXT("s"), &id), ERROR_IO);
+        assert_error(
+            dictionary_intern(f->dictionary, f->txn, DICTIONARY_SOURCE, TEXT("s"), TEXT("s"), &id, &made, &hash),
+            ERROR_IO);
         kv_abort(f->txn);
         dictionary_forget(f->dictionary);
         assert_ok(kv_write_begin(f->kv, &f->txn));
@@ -262,8 +268,31 @@ static void damaged_instances_do_no_harm(void **state)
     }
 }
 
-TESTS(WITH_STORE(ids_count_up_from_1_per_kind), WITH_STORE(the_text_seen_first_stays),
-      WITH_STORE(finds_only_what_was_seen), WITH_STORE(forgets_what_was_aborted), WITH_STORE(many_texts_keep_their_ids),
-      WITH_STORE(a_failed_write_is_reported), WITH_STORE(a_bad_id_in_the_table_is_corruption),
-      cmocka_unit_test(instances_come_back_as_they_were), cmocka_unit_test(the_largest_instance_fits),
-      cmocka_unit_test(damaged_instances_do_no_harm))
+/* --- ids that are recalled together --- */
+
+static void groups_are_recalled_until_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    const struct dictionary_ids ids = { 1, 2, 3, 4, 5 }, others = { 6, 7, 8, 9, 10 };
+    struct hash128 names = { { 9, 9, 9, 9, 9, 9 } }, same_slot = names;
+    struct dictionary_ids found;
+    same_slot.bytes[15] = 1;
+    assert_false(dictionary_recall(f->dictionary, &names, &found));
+    dictionary_expect(f->dictionary, &names);
+    dictionary_remember(f->dictionary, &names, &ids);
+    assert_true(dictionary_recall(f->dictionary, &names, &found));
+    assert_memory_equal(&found, &ids, sizeof ids);
+    assert_false(dictionary_recall(f->dictionary, &same_slot, &found));
+    dictionary_remember(f->dictionary, &same_slot, &others); /* takes the slot */
+    assert_false(dictionary_recall(f->dictionary, &names, &found));
+    assert_true(dictionary_recall(f->dictionary, &same_slot, &found));
+    assert_memory_equal(&found, &others, sizeof others);
+    dictionary_forget(f->dictionary);
+    assert_false(dictionary_recall(f->dictionary, &same_slot, &found));
+}
+
+TESTS(WITH_STORE(groups_are_recalled_until_forgotten), WITH_STORE(ids_count_up_from_1_per_kind),
+      WITH_STORE(the_text_seen_first_stays), WITH_STORE(finds_only_what_was_seen), WITH_STORE(forgets_what_was_aborted),
+      WITH_STORE(many_texts_keep_their_ids), WITH_STORE(a_failed_write_is_reported),
+      WITH_STORE(a_bad_id_in_the_table_is_corruption), cmocka_unit_test(instances_come_back_as_they_were),
+      cmocka_unit_test(the_largest_instance_fits), cmocka_unit_test(damaged_instances_do_no_harm))

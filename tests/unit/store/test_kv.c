@@ -2,6 +2,9 @@
 #include "support/testing.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "base/encode.h"
@@ -16,13 +19,20 @@ struct fixture {
     struct kv *kv;
 };
 
-static void open_with(struct fixture *f, size_t map_size_bytes)
+static void open_between(struct fixture *f, size_t map_size_bytes, size_t map_size_max_bytes)
 {
     struct error_info info = { 0 };
-    struct kv_options options = { .folder = f->folder.path, .map_size_bytes = map_size_bytes };
+    struct kv_options options = { .folder = f->folder.path,
+                                  .map_size_bytes = map_size_bytes,
+                                  .map_size_max_bytes = map_size_max_bytes };
     f->kv = NULL;
     if (kv_open(&options, &f->kv, &info) != ERROR_OK)
         fail_msg("kv_open: %s", info.message);
+}
+
+static void open_with(struct fixture *f, size_t map_size_bytes)
+{
+    open_between(f, map_size_bytes, map_size_bytes);
 }
 
 static int set_up(void **state)
@@ -323,19 +333,25 @@ static void readers_are_bounded_and_reused(void **state)
 
 /* --- storage that runs out --- */
 
-static err_t fill(struct fixture *f, const char *prefix, size_t *stored)
+static err_t store_block(struct fixture *f, const char *name)
 {
     static char block[64 * 1024];
+    struct kv_txn *txn = write_begin(f);
+    err_t error = kv_put(txn, KV_SETTINGS, text_of(name), (struct text){ block, sizeof block });
+    if (error == ERROR_OK)
+        return kv_commit(txn);
+    kv_abort(txn);
+    return error;
+}
+
+static err_t fill(struct fixture *f, const char *prefix, size_t *stored)
+{
     for (*stored = 0; *stored < 100000; ++*stored) {
         char name[32];
         (void)snprintf(name, sizeof name, "%s%zu", prefix, *stored);
-        struct kv_txn *txn = write_begin(f);
-        err_t error = kv_put(txn, KV_SETTINGS, text_of(name), (struct text){ block, sizeof block });
-        if (error == ERROR_OK) {
-            error = kv_commit(txn);
-        } else {
-            kv_abort(txn);
-        }
+        err_t error = store_block(f, name);
+        while (error != ERROR_OK && kv_can_grow(f->kv))
+            error = store_block(f, name);
         if (error != ERROR_OK)
             return error;
     }
@@ -424,6 +440,219 @@ static void a_damaged_file_is_a_clear_error(void **state)
     assert_refused(f, ERROR_IO);
 }
 
+static void data_path(struct fixture *f, char path[TEST_PATH_SIZE])
+{
+    test_folder_path(&f->folder, "data.mdb", path);
+}
+
+static void many(struct fixture *f, enum kv_table table, size_t count, size_t size)
+{
+    static char value[64 * 1024];
+    struct kv_txn *txn = write_begin(f);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t key[4];
+        put_u32be(key, i);
+        assert_ok(kv_put(txn, table, BYTES(key), (struct text){ value, size }));
+    }
+    assert_ok(kv_commit(txn));
+}
+
+/* It would begin anew, and everything that was known would be forgotten. */
+static void an_emptied_file_is_not_a_new_store(void **state)
+{
+    struct fixture *f = *state;
+    char path[TEST_PATH_SIZE];
+    put(f, KV_SETTINGS, "a", "1");
+    kv_close(f->kv);
+    f->kv = NULL;
+    data_path(f, path);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_refused(f, ERROR_STORE_CORRUPT);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_size, 0);
+}
+
+static void a_file_that_is_cut_anywhere_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char path[TEST_PATH_SIZE];
+    struct stat status;
+    many(f, KV_BLOCKS, 20, 40000);
+    many(f, KV_SETTINGS, 2000, 100);
+    kv_close(f->kv);
+    f->kv = NULL;
+    data_path(f, path);
+    assert_int_equal(stat(path, &status), 0);
+    for (off_t size = status.st_size - 1; size > 0; size -= size > 50000 ? 40961 : 1111) {
+        assert_int_equal(truncate(path, size), 0);
+        assert_refused(f, ERROR_STORE_CORRUPT);
+    }
+}
+
+/* --- checksums --- */
+
+/* Changes each byte of the entry, where it lies in the file, and tells how a read and the check take it. */
+static void flip_value(struct fixture *f, enum kv_table table, err_t read_error)
+{
+    static const char marker[] = "a value that is found again";
+    char path[TEST_PATH_SIZE];
+    static char file[1 << 20];
+    put(f, table, "key", marker);
+    kv_close(f->kv);
+    data_path(f, path);
+    int fd = open(path, O_RDWR);
+    ssize_t size = pread(fd, file, sizeof file, 0);
+    char *at = memmem(file, (size_t)size, marker, sizeof marker - 1);
+    assert_non_null(at);
+    off_t offset = at - file;
+    assert_null(memmem(at + 1, (size_t)(file + size - at - 1), marker, sizeof marker - 1));
+    for (off_t i = -3; i < (off_t)sizeof marker - 1 + 8; i++) { /* key, value, checksum */
+        char flipped = (char)(file[offset + i] ^ 4);
+        assert_int_equal(pwrite(fd, &flipped, 1, offset + i), 1);
+        open_with(f, MAP_SIZE_BYTES);
+        struct kv_txn *txn = read_begin(f);
+        struct kv_cursor *cursor;
+        struct text key, value;
+        uint64_t entries, damaged;
+        assert_ok(kv_cursor_open(txn, table, &cursor));
+        assert_error(kv_cursor_last(cursor, &key, &value), read_error);
+        if (i >= 0)
+            assert_error(kv_get(txn, table, TEXT("key"), &value), read_error);
+        kv_cursor_close(cursor);
+        assert_ok(kv_check(txn, table, &entries, &damaged));
+        assert_int_equal(entries, 1);
+        assert_int_equal(damaged, 1);
+        kv_read_end(txn);
+        kv_close(f->kv);
+        assert_int_equal(pwrite(fd, file + offset + i, 1, offset + i), 1);
+    }
+    close(fd);
+    open_with(f, MAP_SIZE_BYTES);
+    assert_stored(f, table, "key", marker);
+}
+
+static void a_flipped_byte_in_a_small_table_is_noticed_by_the_read(void **state)
+{
+    flip_value(*state, KV_TOKENS, ERROR_STORE_CORRUPT);
+}
+
+static void a_flipped_byte_in_a_large_table_is_noticed_by_the_check(void **state)
+{
+    flip_value(*state, KV_JOURNAL, ERROR_OK);
+}
+
+/* --- a map that grows --- */
+
+struct growth_reader {
+    struct kv *kv;
+    pthread_t thread;
+    atomic_bool *stop;
+    atomic_uint *reads;
+};
+
+static void *read_on(void *argument)
+{
+    struct growth_reader *reader = argument;
+    while (!atomic_load(reader->stop)) {
+        struct kv_txn *txn;
+        struct kv_cursor *cursor;
+        struct text key, value;
+        assert_ok(kv_read_begin(reader->kv, &txn));
+        assert_ok(kv_cursor_open(txn, KV_SETTINGS, &cursor));
+        unsigned sum = 0;
+        err_t error = kv_cursor_last(cursor, &key, &value);
+        for (int i = 0; i < 20 && error == ERROR_OK; i++) {
+            for (size_t b = 0; b < value.len; b += 512) /* touches the pages */
+                sum += (unsigned char)value.ptr[b];
+            error = kv_cursor_previous(cursor, &key, &value);
+        }
+        assert_true((error == ERROR_OK || error == ERROR_NOT_FOUND) && sum == 0);
+        kv_cursor_close(cursor);
+        kv_read_end(txn);
+        atomic_fetch_add(reader->reads, 1);
+    }
+    return NULL;
+}
+
+static void the_map_grows_from_1_mib_to_64_while_readers_run(void **state)
+{
+    struct fixture *f = *state;
+    struct growth_reader readers[3];
+    atomic_bool stop = false;
+    atomic_uint reads = 0;
+    size_t stored;
+    kv_close(f->kv);
+    open_between(f, (size_t)1 << 20, (size_t)64 << 20);
+    put(f, KV_SETTINGS, "a", "");
+    for (size_t i = 0; i < COUNT_OF(readers); i++) {
+        readers[i] = (struct growth_reader){ .kv = f->kv, .stop = &stop, .reads = &reads };
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_on, &readers[i]), 0);
+    }
+    err_t error = fill(f, "a", &stored);
+    while (atomic_load(&reads) == 0)
+        sched_yield();
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < COUNT_OF(readers); i++)
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+    assert_error(error, ERROR_INSUFFICIENT_STORAGE);
+    assert_false(kv_can_grow(f->kv));
+    assert_uint_in_range(stored, 800, 1024);
+    struct kv_stats stats;
+    assert_ok(kv_stats(f->kv, &stats));
+    assert_int_equal(stats.map_size_bytes, (size_t)64 << 20);
+    assert_int_equal(stats.entries[KV_SETTINGS], stored + 1);
+}
+
+/* A reader that does not end keeps the map where it is; writes go on while there is room, and afterwards. */
+static void a_long_reader_only_delays_growth(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_stats stats;
+    kv_close(f->kv);
+    open_between(f, (size_t)1 << 20, (size_t)64 << 20);
+    struct kv_txn *reader = read_begin(f);
+    many(f, KV_SETTINGS, 14, 64 * 1024 - 100);
+    put(f, KV_SETTINGS, "a", "1");
+    assert_ok(kv_stats(f->kv, &stats));
+    assert_int_equal(stats.map_size_bytes, (size_t)1 << 20);
+    kv_read_end(reader);
+    for (int i = 0; i < 70; i++) /* it does not try each time */
+        put(f, KV_SETTINGS, "a", "2");
+    assert_ok(kv_stats(f->kv, &stats));
+    assert_int_equal(stats.map_size_bytes, (size_t)2 << 20);
+}
+
+/* A transaction larger than the map fails once, says why, and goes through when it is tried again. */
+static void a_large_transaction_makes_the_map_grow_until_it_fits(void **state)
+{
+    static char value[64 * 1024];
+    struct fixture *f = *state;
+    kv_close(f->kv);
+    open_between(f, (size_t)1 << 20, (size_t)64 << 20);
+    err_t error = ERROR_INSUFFICIENT_STORAGE;
+    for (int tries = 0; error != ERROR_OK; tries++) {
+        assert_true(tries < 6);
+        assert_true(tries == 0 || kv_can_grow(f->kv));
+        struct kv_txn *txn = write_begin(f);
+        error = ERROR_OK;
+        for (uint32_t i = 0; i < 128 && error == ERROR_OK; i++) {
+            uint8_t key[4];
+            put_u32be(key, i);
+            error = kv_put(txn, KV_BLOCKS, BYTES(key), (struct text){ value, sizeof value });
+        }
+        if (error == ERROR_OK) {
+            error = kv_commit(txn);
+        } else {
+            assert_int_equal(error, ERROR_INSUFFICIENT_STORAGE);
+            kv_abort(txn);
+        }
+    }
+    struct kv_stats stats;
+    assert_ok(kv_stats(f->kv, &stats));
+    assert_int_equal(stats.entries[KV_BLOCKS], 128);
+}
+
 static void statistics_count_entries(void **state)
 {
     struct fixture *f = *state;
@@ -445,4 +674,9 @@ TESTS(WITH_STORE(keeps_what_was_committed_and_nothing_else), WITH_STORE(a_snapsh
       WITH_STORE(append_takes_only_growing_keys), WITH_STORE(cursors_at_their_edges),
       WITH_STORE(cursors_walk_many_pages_both_ways), WITH_STORE(readers_are_bounded_and_reused),
       WITH_STORE(a_full_map_is_insufficient_storage_and_reads_go_on), WITH_STORE(the_nth_write_fails_on_demand),
-      WITH_STORE(a_damaged_file_is_a_clear_error), WITH_STORE(statistics_count_entries))
+      WITH_STORE(a_damaged_file_is_a_clear_error), WITH_STORE(an_emptied_file_is_not_a_new_store),
+      WITH_STORE(a_file_that_is_cut_anywhere_is_refused),
+      WITH_STORE(a_flipped_byte_in_a_small_table_is_noticed_by_the_read),
+      WITH_STORE(a_flipped_byte_in_a_large_table_is_noticed_by_the_check),
+      WITH_STORE(the_map_grows_from_1_mib_to_64_while_readers_run), WITH_STORE(a_long_reader_only_delays_growth),
+      WITH_STORE(a_large_transaction_makes_the_map_grow_until_it_fits), WITH_STORE(statistics_count_entries))

@@ -270,12 +270,12 @@ static void the_cursor_seeks_both_ways(void **state)
     struct rows_cursor *cursor;
     const uint8_t *key, *value;
     uint8_t from[ROW_KEY_SIZE] = { 0 };
-    assert_ok(rows_plain.open(f->txn, ROWS_HOURLY, from, &cursor));
+    assert_ok(rows_plain.open(f->txn, ROWS_HOURLY, from, false, &cursor));
     assert_error(rows_plain.next(cursor, &key, &value), ERROR_NOT_FOUND);
     rows_plain.close(cursor);
     for (uint32_t bucket = 1; bucket <= 3; bucket++)
         put_row(f->txn, &(struct row_key){ .bucket = bucket }, (int64_t)bucket * 10);
-    assert_ok(rows_plain.open(f->txn, ROWS_HOURLY, from, &cursor));
+    assert_ok(rows_plain.open(f->txn, ROWS_HOURLY, from, false, &cursor));
     assert_next(cursor, 1, 10);
     assert_next(cursor, 2, 20);
     row_key_encode(&(struct row_key){ .bucket = 4 }, from);
@@ -299,11 +299,11 @@ static void rows_of_the_wrong_size_are_corruption(void **state)
     uint8_t from[ROW_KEY_SIZE] = { 0 }, got[ROW_SUM_SIZE];
     assert_ok(kv_put(f->txn, KV_HOURLY, BYTES(from), TEXT("short")));
     assert_error(rows_plain.get(f->txn, ROWS_HOURLY, from, got), ERROR_STORE_CORRUPT);
-    assert_ok(rows_plain.open(f->txn, ROWS_HOURLY, from, &cursor));
+    assert_ok(rows_plain.open(f->txn, ROWS_HOURLY, from, false, &cursor));
     assert_error(rows_plain.next(cursor, &key, &value), ERROR_STORE_CORRUPT);
     rows_plain.close(cursor);
     assert_ok(kv_put(f->txn, KV_DEDUPE, TEXT("k"), TEXT("v")));
-    assert_ok(rows_plain.open(f->txn, ROWS_DEDUPE, from, &cursor));
+    assert_ok(rows_plain.open(f->txn, ROWS_DEDUPE, from, false, &cursor));
     assert_error(rows_plain.next(cursor, &key, &value), ERROR_STORE_CORRUPT);
     rows_plain.close(cursor);
 }

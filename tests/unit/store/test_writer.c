@@ -4,7 +4,9 @@
 #include <pthread.h>
 
 #include "store/journal.h"
+#include "store/queue.h"
 #include "support/gate.h"
+#include "support/settle.h"
 
 static int set_up(void **state)
 {
@@ -141,7 +143,8 @@ static void what_waits_goes_into_one_commit_in_order(void **state)
     assert_int_equal(store_counters(f->store).queued_weight, 0);
 }
 
-/* Groups are bounded by weight; the map of the queue is large enough here to see it. */
+/* Groups are bounded by weight; the map of the queue is large enough here to see it. The gate is a small job, so those
+ * after it are kept light; test_queue.c has the rest. */
 static void groups_are_bounded_by_weight(void **state)
 {
     struct store_fixture *f = *state;
@@ -151,11 +154,11 @@ static void groups_are_bounded_by_weight(void **state)
     struct gate_job gate;
     gate_close(&gate, f->store);
     struct put_job *jobs[] = {
-        submit(f, "a", STORE_GROUP_WEIGHT_MAX - 1, ERROR_OK),
-        submit(f, "b", 1, ERROR_OK),                          /* one group */
+        submit(f, "a", QUEUE_GROUP_WEIGHT_SHARED - 20, ERROR_OK),
+        submit(f, "b", 20, ERROR_OK),                         /* one group */
         submit(f, "c", STORE_GROUP_WEIGHT_MAX * 3, ERROR_OK), /* one of its own */
-        submit(f, "d", 1, ERROR_OK),
-        submit(f, "e", STORE_GROUP_WEIGHT_MAX, ERROR_OK), /* two */
+        submit(f, "d", 20, ERROR_OK),
+        submit(f, "e", QUEUE_GROUP_WEIGHT_SHARED, ERROR_OK), /* two */
     };
     gate_open(&gate);
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
@@ -295,12 +298,11 @@ static void settled_never(struct store_waiter *waiter)
 static void a_window_told_complete_stays_complete_when_the_clock_goes_back(void **state)
 {
     struct store_fixture *f = *state;
-    struct store_waiter waiter = { .settled = settled_never };
     int64_t end_ns = test_instant("2026-01-31T12:00:00Z");
-    assert_true(store_settled(f->store, end_ns, &waiter));
+    test_settle(f->store, end_ns);
     clock_manual_set_wall(&f->clock, end_ns - NS_PER_HOUR);
-    assert_int_equal(store_now_ns(f->store), end_ns);
-    assert_int_equal(reported_now(f), end_ns);
+    assert_true(store_now_ns(f->store) >= end_ns);
+    assert_true(reported_now(f) >= end_ns);
 }
 
 struct noting_waiter {
@@ -326,6 +328,7 @@ static void a_window_is_not_settled_while_a_commit_may_still_fall_into_it(void *
     int64_t inside_ns = test_instant("2026-01-31T12:59:59Z"), end_ns = test_instant("2026-01-31T13:00:00Z");
     struct noting_waiter waiters[3];
     clock_manual_set_wall(&f->clock, inside_ns);
+    test_settle(f->store, inside_ns);
     gate_close(&gate, f->store);
     clock_manual_set_wall(&f->clock, end_ns + NS_PER_SECOND);
     struct store_waiter unused = { .settled = settled_never };

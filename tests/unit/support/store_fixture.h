@@ -33,6 +33,10 @@ static inline void store_fixture_make_with(struct store_fixture *fixture, size_t
                                                .clock = &fixture->clock.clock,
                                                .map_size_bytes = map_size_bytes,
                                                .queue_weight_max = queue_weight_max };
+    /* STAMPMETER_ROWS=plain: the same tests over the model engine. */
+    const char *engine = getenv("STAMPMETER_ROWS");
+    if (engine != NULL && strcmp(engine, rows_plain.name) == 0)
+        fixture->options.rows = &rows_plain;
     store_fixture_open(fixture);
 }
 

@@ -33,13 +33,19 @@ static inline struct summary_query summary_query_of(const char *from, const char
         struct summary_query){ .from_ns = test_instant(from), .to_ns = test_instant(to), .granularity = granularity };
 }
 
-static inline struct summary_rows summary_read(struct usage_fixture *f, const struct meters *meters,
-                                               const struct summary_query *query)
+/* Fails only with ERROR_USAGE_NOT_KEPT. */
+static inline err_t summary_try(struct usage_fixture *f, const struct meters *meters, const struct summary_query *query,
+                                struct summary_rows *out)
 {
     struct kv_txn *txn = store_fixture_read(&f->base);
     struct summary *summary = NULL;
     struct error_info info = { 0 };
-    if (summary_run(f->base.store, txn, meters, query, &summary, &info) != ERROR_OK)
+    err_t error = summary_run(f->base.store, txn, meters, query, &summary, &info);
+    if (error == ERROR_USAGE_NOT_KEPT) {
+        store_read_end(txn);
+        return error;
+    }
+    if (error != ERROR_OK)
         fail_msg("summary_run: %s", info.message);
     struct summary_rows rows = { .count = summary_count(summary) };
     rows.rows = arena_array(f->arena, rows.count + 1, sizeof *rows.rows);
@@ -59,6 +65,15 @@ static inline struct summary_rows summary_read(struct usage_fixture *f, const st
     }
     summary_free(summary);
     store_read_end(txn);
+    *out = rows;
+    return ERROR_OK;
+}
+
+static inline struct summary_rows summary_read(struct usage_fixture *f, const struct meters *meters,
+                                               const struct summary_query *query)
+{
+    struct summary_rows rows = { 0 };
+    assert_ok(summary_try(f, meters, query, &rows));
     return rows;
 }
 

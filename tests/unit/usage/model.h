@@ -24,6 +24,15 @@ struct model_record {
     int64_t start_ns, end_ns, reported_ns;
     bool history, bad;
     int instance; /* by first use, from 1 */
+    /* As accepted: what it counts for since its last correction. */
+    char counted[32];
+    bool voided;
+};
+
+struct model_correction {
+    size_t record;
+    int64_t reported_ns;
+    char before[32], after[32];
 };
 
 /* Things numbered from 1 by first use; order[n - 1] is what was used n-th. */
@@ -36,6 +45,8 @@ struct model_order {
 struct model {
     struct model_record *records;
     size_t count, capacity;
+    struct model_correction *corrections;
+    size_t correction_count, correction_capacity;
     struct model_order subscriptions, meters, resources, sources;
     int instance_count;
     int64_t first_live_hour;
@@ -92,6 +103,7 @@ static inline void model_init(struct model *m)
 static inline void model_free(struct model *m)
 {
     free(m->records);
+    free(m->corrections);
 }
 
 /* --- posting --- */
@@ -190,8 +202,65 @@ static inline enum verdict model_add(struct model *m, struct arena *arena, struc
     model_use(&m->meters, r->meter, r->meter_spelling);
     model_use(&m->resources, r->resource, r->resource_spelling);
     model_use(&m->sources, r->source, 0);
+    (void)snprintf(r->counted, sizeof r->counted, "%s", r->quantity);
+    r->voided = false;
     m->records[m->count++] = *r;
     return VERDICT_ACCEPTED;
+}
+
+static inline bool model_same_quantity(const char *a, const char *b)
+{
+    struct decimal left, right;
+    assert_ok(decimal_parse(text_of(a), &left));
+    assert_ok(decimal_parse(text_of(b), &right));
+    return decimal_compare(&left, &right) == 0;
+}
+
+/* Only what makes a difference is remembered: voiding what counts for 0 makes none. */
+static inline void model_correct(struct model *m, size_t record, const char *quantity, bool voids, int64_t reported_ns)
+{
+    bool differs = !model_same_quantity(m->records[record].counted, voids ? "0" : quantity);
+    if (m->first_live_hour < 0)
+        m->first_live_hour = instant_hour(reported_ns);
+    m->records[record].voided = voids;
+    if (!differs)
+        return;
+    if (m->correction_count == m->correction_capacity) {
+        m->correction_capacity = m->correction_capacity == 0 ? 16 : 2 * m->correction_capacity;
+        m->corrections = realloc(m->corrections, m->correction_capacity * sizeof *m->corrections);
+        assert_non_null(m->corrections);
+    }
+    struct model_record *r = &m->records[record];
+    struct model_correction *correction = &m->corrections[m->correction_count++];
+    *correction = (struct model_correction){ .record = record, .reported_ns = reported_ns };
+    (void)snprintf(correction->before, sizeof correction->before, "%s", r->counted);
+    (void)snprintf(correction->after, sizeof correction->after, "%s", voids ? "0" : quantity);
+    (void)snprintf(r->counted, sizeof r->counted, "%s", correction->after);
+}
+
+/* Everything that counts, as records: those accepted, then each correction as one that takes away what counted before
+ * and one that adds what counts after. False at the end. */
+struct model_fact {
+    struct model_record record;
+    bool negative;
+    uint64_t records; /* to count */
+};
+
+static inline bool model_fact_at(const struct model *m, size_t i, struct model_fact *fact)
+{
+    if (i >= m->count + 2 * m->correction_count)
+        return false;
+    if (i < m->count) {
+        *fact = (struct model_fact){ .record = m->records[i], .records = 1 };
+        return true;
+    }
+    const struct model_correction *correction = &m->corrections[(i - m->count) / 2];
+    bool negative = (i - m->count) % 2 == 0;
+    *fact = (struct model_fact){ .record = m->records[correction->record], .negative = negative };
+    fact->record.reported_ns = correction->reported_ns;
+    (void)snprintf(fact->record.quantity, sizeof fact->record.quantity, "%s",
+                   negative ? correction->before : correction->after);
+    return true;
 }
 
 static inline const char *model_meter_text(const struct model *m, int64_t number)
@@ -264,13 +333,28 @@ static inline void model_merge(struct model_rows *rows, int (*compare)(const voi
     rows->count = kept + 1;
 }
 
-static inline const struct write_share *model_shares(struct arena *arena, const struct model_record *r, size_t *count)
+static inline const struct write_share *model_shares(struct arena *arena, const struct model_fact *fact, size_t *count)
 {
     struct decimal quantity;
-    assert_ok(decimal_parse(text_of(r->quantity), &quantity));
-    const struct write_share *shares = record_split(arena, r->start_ns, r->end_ns, &quantity, count);
+    assert_ok(decimal_parse(text_of(fact->record.quantity), &quantity));
+    const struct write_share *shares =
+        record_split(arena, fact->record.start_ns, fact->record.end_ns, &quantity, count);
     assert_non_null(shares);
-    return shares;
+    if (!fact->negative)
+        return shares;
+    struct write_share *negated = arena_array(arena, *count, sizeof *negated);
+    assert_non_null(negated);
+    for (size_t i = 0; i < *count; i++)
+        negated[i] = (struct write_share){ shares[i].hour, decimal_negate(&shares[i].quantity) };
+    return negated;
+}
+
+static inline const struct model_record *model_keep(struct arena *arena, const struct model_record *record)
+{
+    struct model_record *kept = arena_alloc(arena, sizeof *kept);
+    assert_non_null(kept);
+    *kept = *record;
+    return kept;
 }
 
 static inline bool model_is_excluded(const struct listing_query *query, int64_t subscription)
@@ -285,8 +369,9 @@ static inline struct model_rows model_list(const struct model *m, struct arena *
                                            const struct listing_query *query, int only)
 {
     struct model_rows rows = { 0 };
-    for (size_t i = 0; i < m->count; i++) {
-        const struct model_record *r = &m->records[i];
+    struct model_fact fact;
+    for (size_t i = 0; model_fact_at(m, i, &fact); i++) {
+        const struct model_record *r = model_keep(arena, &fact.record);
         size_t count;
         int64_t key[MODEL_COLUMNS] = { 0 };
         key[MODEL_SUBSCRIPTION] = model_number(&m->subscriptions, r->subscription);
@@ -295,10 +380,10 @@ static inline struct model_rows model_list(const struct model *m, struct arena *
         if (r->reported_ns < query->start_ns || r->reported_ns >= query->end_ns ||
             (only >= 0 && r->subscription != only) || model_is_excluded(query, key[MODEL_SUBSCRIPTION]))
             continue;
-        const struct write_share *shares = model_shares(arena, r, &count);
+        const struct write_share *shares = model_shares(arena, &fact, &count);
         for (size_t s = 0; s < count; s++) {
             key[MODEL_PERIOD] = query->daily ? shares[s].hour / HOURS_PER_DAY : shares[s].hour;
-            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0, r);
+            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0 ? fact.records : 0, r);
         }
     }
     model_merge(&rows, model_compare_listed, query->daily ? NS_PER_DAY : NS_PER_HOUR);
@@ -414,14 +499,15 @@ static inline void model_group(const struct model *m, const struct summary_query
 static inline struct model_rows model_sum(const struct model *m, struct arena *arena, const struct summary_query *query)
 {
     struct model_rows rows = { 0 };
-    for (size_t i = 0; i < m->count; i++) {
-        const struct model_record *r = &m->records[i];
+    struct model_fact fact;
+    for (size_t i = 0; model_fact_at(m, i, &fact); i++) {
+        const struct model_record *r = model_keep(arena, &fact.record);
         size_t count;
         int64_t key[MODEL_COLUMNS];
         if (!model_passes_all(r, query))
             continue;
         model_group(m, query, r, key);
-        const struct write_share *shares = model_shares(arena, r, &count);
+        const struct write_share *shares = model_shares(arena, &fact, &count);
         for (size_t s = 0; s < count; s++) {
             int64_t hour = query->reported_axis ? instant_hour(r->reported_ns) : shares[s].hour;
             if (hour_start_ns(hour) < query->from_ns || hour_start_ns(hour) >= query->to_ns)
@@ -429,7 +515,7 @@ static inline struct model_rows model_sum(const struct model *m, struct arena *a
             key[MODEL_PERIOD] = query->granularity == SUMMARY_TOTAL   ? 0
                                 : query->granularity == SUMMARY_DAILY ? hour / HOURS_PER_DAY
                                                                       : hour;
-            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0, r);
+            model_count_in(&rows, arena, key, &shares[s].quantity, s == 0 ? fact.records : 0, r);
         }
     }
     model_merge(&rows, model_compare_rows, NS_PER_HOUR);

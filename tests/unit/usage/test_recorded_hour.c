@@ -142,7 +142,7 @@ static void the_recorded_hour_comes_back_byte_for_byte(void **state)
     counts = import_recorded(f, rows);
     assert_int_equal(counts.duplicate, RECORDED_ROWS);
     store_fixture_reopen(&f->base);
-    assert_int_equal(store_fixture_state(&f->base).last_sequence, RECORDED_ROWS);
+    assert_int_equal(store_fixture_state(&f->base).records, RECORDED_ROWS);
     assert_recorded(f, rows);
 }
 

@@ -1,0 +1,93 @@
+/* GET /v1/audit: who changed what, when; and what handlers need to have their changes written there. */
+#include "store/audit.h"
+
+#include "api/api_internal.h"
+#include "api/members.h"
+
+#define LIMIT_DEFAULT 100
+
+struct audit_call {
+    struct read_job job; /* first member */
+    uint64_t after;
+    size_t limit;
+};
+
+static void put_entry(struct json_writer *json, const struct audit_entry *entry, struct arena *arena)
+{
+    json_begin_object(json);
+    struct text number = arena_format(arena, "%llu", (unsigned long long)entry->number);
+    put_member(json, "sequence", number);
+    put_time_member(json, "time", entry->time_ns);
+    put_member(json, "by", entry->by);
+    put_member(json, "action", entry->action);
+    put_member(json, "subject", entry->subject);
+    if (entry->detail.ptr != NULL) {
+        json_name(json, "detail");
+        json_put_raw(json, entry->detail);
+    }
+    put_member_if(json, "requestId", entry->request);
+    json_end_object(json);
+}
+
+static err_t read_entries(struct read_job *job, struct kv_txn *txn)
+{
+    const struct audit_call *call = (const struct audit_call *)job;
+    struct arena *arena = http_arena(job->exchange);
+    struct audit_entry *entries;
+    size_t count;
+    bool more;
+    err_t error = audit_list(txn, arena, call->after, call->limit, &entries, &count, &more);
+    if (error != ERROR_OK)
+        return error;
+    struct json_writer json = json_writer(&job->body);
+    json_begin_object(&json);
+    json_name(&json, "value");
+    json_begin_array(&json);
+    for (size_t i = 0; i < count; i++)
+        put_entry(&json, &entries[i], arena);
+    json_end_array(&json);
+    if (more) {
+        struct text after = arena_format(arena, "%llu", (unsigned long long)entries[count - 1].number);
+        put_member(&json, "nextLink", link_with(job->exchange, TEXT("after"), after));
+    }
+    json_end_object(&json);
+    return ERROR_OK;
+}
+
+void handle_audit(struct http_exchange *exchange, void *context)
+{
+    (void)context;
+    struct audit_call *call = arena_zalloc(http_arena(exchange), sizeof *call);
+    if (call == NULL) {
+        respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
+        return;
+    }
+    if (!read_page_parameters(exchange, LIMIT_DEFAULT, AUDIT_PAGE_ENTRIES_MAX, &call->after, &call->limit))
+        return;
+    call->job.read = read_entries;
+    read_job_start(&call->job, exchange);
+}
+
+struct text request_id_text(struct http_exchange *exchange)
+{
+    char id[GUID_TEXT_SIZE];
+    guid_print(&http_request(exchange)->request_id, id);
+    return arena_text(http_arena(exchange), text_of(id));
+}
+
+void write_call_start_audited(struct write_call *call, struct store_job *job, struct http_exchange *exchange,
+                              const struct audit_entry *entry, bool (*happened)(struct audited_job *audited),
+                              void (*answer)(struct write_call *call))
+{
+    struct arena *arena = http_arena(exchange);
+    struct audited_job *audited = arena_zalloc(arena, sizeof *audited);
+    struct text request = request_id_text(exchange);
+    if (audited == NULL || request.ptr == NULL) {
+        respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
+        return;
+    }
+    audited_job_init(audited, job, entry, happened);
+    audited->entry.by = call_of(exchange)->identity.name;
+    audited->entry.request = request;
+    write_call_start(call, &audited->job, exchange, answer);
+}
