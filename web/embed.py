@@ -117,13 +117,12 @@ def main():
         data = data_of[path]
         packed = gzip.compress(data, 9, mtime=0)
         pays = not path.startswith("config/") and len(packed) < len(data) * 9 // 10
-        parts.append("static const char data_%d[] =\n    %s;\n" % (number, literal(data)))
-        if pays:
-            parts.append("static const char gzip_%d[] =\n    %s;\n" % (number, literal(packed)))
-        rows.append('    {"%s", "%s", (const unsigned char *)data_%d, %d, %s, %d, "%s"},\n' % (
-            path, mime_of(path) if path.startswith("/") else "", number, len(data),
-            "(const unsigned char *)gzip_%d" % number if pays else "NULL", len(packed) if pays else 0,
-            hashlib.sha256(data).hexdigest()[:32]))
+        # One form only: every browser takes gzip, and the others wait the microseconds that unpacking takes.
+        parts.append("static const char data_%d[] =\n    %s;\n" % (number, literal(packed if pays else data)))
+        pointer = "(const unsigned char *)data_%d" % number
+        rows.append('    {"%s", "%s", %s, %d, %s, %d, "%s"},\n' % (
+            path, mime_of(path) if path.startswith("/") else "", "NULL" if pays else pointer, len(data),
+            pointer if pays else "NULL", len(packed) if pays else 0, hashlib.sha256(data).hexdigest()[:32]))
     parts.append("const struct asset assets[] = {\n%s};\n" % "".join(rows))
     parts.append("const size_t assets_count = sizeof assets / sizeof assets[0];\n")
     with open(arguments.out, "w", encoding="ascii") as file:

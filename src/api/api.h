@@ -23,6 +23,7 @@ struct api_options {
     int64_t usage_future_ns_max, usage_age_ns_max;
     int64_t session_ns;
     uint32_t password_iterations;
+    const char *certificate_file; /* for doctor; NULL: none */
     /* Demo only, NULL otherwise: moves the simulated clock by delta_ns and calls done(done_context, now_ns) on
      * the loop thread when everything that falls due until then has been done. */
     void (*advance_clock)(void *context, int64_t delta_ns, void (*done)(void *done_context, int64_t now_ns),

@@ -59,6 +59,7 @@ struct api {
     int64_t started_wall_ns, started_monotonic_ns;
     struct api_counters counters;
     struct api_watch watch;
+    atomic_bool maintenance_busy; /* a verification or a backup is under way */
     bool draining;
 };
 
@@ -224,6 +225,11 @@ void handle_findings(struct http_exchange *exchange, void *context);
 void handle_audit(struct http_exchange *exchange, void *context);
 void handle_retention_get(struct http_exchange *exchange, void *context);
 void handle_retention_post(struct http_exchange *exchange, void *context);
+
+void handle_verify(struct http_exchange *exchange, void *context);
+void handle_backups_post(struct http_exchange *exchange, void *context);
+void handle_stat(struct http_exchange *exchange, void *context);
+void handle_doctor(struct http_exchange *exchange, void *context);
 
 void handle_heads(struct http_exchange *exchange, void *context);
 void handle_heads_key(struct http_exchange *exchange, void *context);

@@ -86,6 +86,10 @@ const struct route api_routes[] = {
     { HTTP_POST, "/v1/retention", handle_retention_post, FOR_OPERATOR },
 
     /* proofs */
+    { HTTP_POST, "/v1/verify", handle_verify, FOR_OPERATOR },
+    { HTTP_POST, "/v1/backups", handle_backups_post, FOR_OPERATOR },
+    { HTTP_GET, "/v1/stat", handle_stat, FOR_OPERATOR },
+    { HTTP_GET, "/v1/doctor", handle_doctor, FOR_OPERATOR },
     { HTTP_GET, "/v1/heads", handle_heads, FOR_OPERATOR },
     { HTTP_GET, "/v1/heads/key", handle_heads_key, FOR_OPERATOR },
 

@@ -105,18 +105,35 @@ static void put_period(struct usage_rows *rows, const struct listing_row *row)
     buffer_append(rows->out, rows->period, rows->period_length);
 }
 
+/* A member of the JSON inside the text: its name is given escaped once, its value is escaped twice. */
+static void put_inner_member(struct usage_rows *rows, const char *before, struct text value)
+{
+    buffer_append_text(rows->out, text_of(before));
+    if (value.len == 0)
+        return;
+    buffer_clear(&rows->inner);
+    json_escape(&rows->inner, value);
+    struct text once = buffer_text(&rows->inner);
+    if (once.len == value.len) /* nothing to escape */
+        buffer_append_text(rows->out, once);
+    else
+        json_escape(rows->out, once);
+    rows->out->failed = rows->out->failed || rows->inner.failed;
+}
+
+/* What listing_write_instance_data says, as a string. */
 static void put_instance_data(struct usage_rows *rows, const struct listing_row *row)
 {
     struct usage_rows_seen *seen = &rows->instances[row->instance_number % USAGE_ROWS_INSTANCE_SLOTS];
     if (repeat(rows, seen, row->instance_number, 0))
         return;
     size_t offset = buffer_len(rows->out);
-    buffer_clear(&rows->inner);
-    listing_write_instance_data(&row->instance, &rows->inner);
-    buffer_append_literal(rows->out, ",\"instanceData\":\"");
-    json_escape(rows->out, buffer_text(&rows->inner));
-    buffer_append_char(rows->out, '"');
-    rows->out->failed = rows->out->failed || rows->inner.failed;
+    put_inner_member(rows, ",\"instanceData\":\"{\\\"Microsoft.Resources\\\":{\\\"resourceUri\\\":\\\"",
+                     row->instance.resource_uri);
+    put_inner_member(rows, "\\\",\\\"location\\\":\\\"", row->instance.location);
+    put_inner_member(rows, "\\\",\\\"tags\\\":\\\"", row->instance.tags);
+    put_inner_member(rows, "\\\",\\\"additionalInfo\\\":\\\"", row->instance.additional_info);
+    buffer_append_literal(rows->out, "\\\"}}\"");
     remember(rows, seen, row->instance_number, 0, offset);
 }
 

@@ -97,7 +97,9 @@ HOT static inline void take_word(struct words *w, uint64_t *tail, unsigned shift
     *tail = shift != 0 ? word >> (64 - shift) : 0;
 }
 
-HOT static inline void take_bytes(struct words *w, uint64_t *tail, unsigned shift, const uint8_t *p, size_t size)
+/* Always put into its callers: called, it would keep the words in memory. */
+HOT __attribute__((always_inline)) static inline void take_bytes(struct words *w, uint64_t *tail, unsigned shift,
+                                                                 const uint8_t *p, size_t size)
 {
     for (; size >= 8; size -= 8, p += 8)
         take_word(w, tail, shift, load_le64(p));

@@ -41,7 +41,7 @@ static err_t open_local(struct admin *admin, struct error_info *info)
     return error;
 }
 
-int admin_open(const struct flags *flags, struct admin *out)
+static int open_admin(const struct flags *flags, bool with_store, struct admin *out)
 {
     struct options_source source = { .file_path = flags_value(flags, "--config"), .environment = environ };
     struct error_info info = { 0 };
@@ -51,17 +51,28 @@ int admin_open(const struct flags *flags, struct admin *out)
     memset(out, 0, sizeof *out);
     out->flags = flags;
     out->is_remote = flags_has(flags, "--url");
-    out->remote =
-        (struct remote){ flags_value(flags, "--url"), flags_value(flags, "--ca"), flags_value(flags, "--token-file") };
+    out->remote = (struct remote){ .url = flags_value(flags, "--url"),
+                                   .ca_file = flags_value(flags, "--ca"),
+                                   .token_file = flags_value(flags, "--token-file") };
     flags_to_options(flags, &source);
     log_configure(&(struct log_options){ .level = LOG_WARNING, .fd = STDERR_FILENO });
     out->arena = arena_new(64 * 1024, 0);
     if (out->arena == NULL)
         return cli_cannot_run(&(struct error_info){ .code = ERROR_NO_MEMORY });
     err_t error = options_load(out->arena, &source, &out->config, &info);
-    if (error == ERROR_OK && !out->is_remote)
+    if (error == ERROR_OK && !out->is_remote && with_store)
         error = open_local(out, &info);
     return error == ERROR_OK ? -1 : admin_close(out, cli_cannot_run(&info));
+}
+
+int admin_open(const struct flags *flags, struct admin *out)
+{
+    return open_admin(flags, true, out);
+}
+
+int admin_open_folder(const struct flags *flags, struct admin *out)
+{
+    return open_admin(flags, false, out);
 }
 
 int admin_close(struct admin *admin, int code)

@@ -36,6 +36,8 @@ struct admin {
 
 /* Negative: go on, and admin_close later. Otherwise the exit code, after a line on stderr. */
 MUST_CHECK int admin_open(const struct flags *flags, struct admin *out);
+/* The same without opening the store of a data directory: for commands that look at its files themselves. */
+MUST_CHECK int admin_open_folder(const struct flags *flags, struct admin *out);
 /* Returns 'code', for return statements. */
 int admin_close(struct admin *admin, int code);
 

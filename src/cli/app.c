@@ -129,6 +129,7 @@ static err_t make_api(struct app *app, struct error_info *info)
         .usage_age_ns_max = options_duration_ns(&app->config, OPTION_USAGE_AGE_MAX),
         .session_ns = options_duration_ns(&app->config, OPTION_IDENTITY_SESSION_DURATION),
         .password_iterations = options_u32(&app->config, OPTION_IDENTITY_PASSWORD_ITERATIONS),
+        .certificate_file = app->certificate.file,
         .advance_clock = app->options.advance_clock,
         .advance_context = app->options.advance_context,
     };

@@ -14,15 +14,22 @@ enum cli_exit {
     CLI_CANNOT_RUN = 3, /* configuration, store, port, network, ... */
 };
 
+int command_backup(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_check_config(int argc, char **argv);
+int command_compact(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_gen_config(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_init(int argc, char **argv);
+int command_rebuild(int argc, char **argv);
+int command_restore(int argc, char **argv);
 int command_serve(int argc, char **argv);
+int command_stat(int argc, char **argv);
 int command_token(int argc, char **argv);
 int command_user(int argc, char **argv);
+int command_verify(int argc, char **argv);
 int command_version(int argc, char **argv);
 
 /* "stampmeter: <message>; <remedy>" on stderr. The remedy of the error's kind is added where the message has

@@ -112,7 +112,7 @@ static err_t call_with_ca(const struct remote *remote, struct text ca_pem, enum 
         .connections_max = 1,
         .queue_max = 1,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .response_timeout_ms = RESPONSE_TIMEOUT_MS,
+        .response_timeout_ms = remote->timeout_ms != 0 ? remote->timeout_ms : RESPONSE_TIMEOUT_MS,
         .response_bytes_max = ANSWER_SIZE_MAX,
     };
     err_t error = tls_global_init(info);

@@ -11,6 +11,7 @@ struct remote {
     const char *url;        /* "https://127.0.0.1:8443" */
     const char *ca_file;    /* NULL: the machine's trust anchors */
     const char *token_file; /* first line; "-": standard input */
+    uint32_t timeout_ms;    /* for the answer; 0: a minute */
 };
 
 struct remote_answer {

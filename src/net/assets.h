@@ -8,9 +8,10 @@
 struct asset {
     const char *path;
     const char *mime;
+    /* A file is held in one form: as it is, or (data NULL, gzip_data set) compressed where that pays. 'size' is that of
+     * the file itself. Those below config/ are held as they are. */
     const unsigned char *data;
     size_t size;
-    /* NULL and 0 where compression does not pay. */
     const unsigned char *gzip_data;
     size_t gzip_size;
     /* Hex, without the quotes that HTTP puts around it. */

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/gzip.h"
 #include "net/assets.h"
 #include "net/response.h"
 
@@ -73,6 +74,19 @@ static void set_headers(struct http_exchange *exchange, const struct asset *asse
         http_set_header(exchange, TEXT("Vary"), TEXT("Accept-Encoding"));
 }
 
+/* For a client that does not take gzip. */
+static void respond_unpacked(struct http_exchange *exchange, const struct asset *asset)
+{
+    struct buffer plain = { 0 };
+    struct text packed = { (const char *)asset->gzip_data, asset->gzip_size };
+    if (gzip_decompress(packed, asset->size, &plain) != ERROR_OK) {
+        buffer_free(&plain);
+        http_respond_empty(exchange, error_http_status(ERROR_NO_MEMORY));
+        return;
+    }
+    http_respond(exchange, 200, text_of(asset->mime), &plain);
+}
+
 static void respond(struct http_exchange *exchange, const struct asset *asset)
 {
     const struct http_request *request = http_request(exchange);
@@ -86,6 +100,10 @@ static void respond(struct http_exchange *exchange, const struct asset *asset)
     }
     /* Said either way, so that the server leaves the choice made here alone. */
     http_set_header(exchange, TEXT("Content-Encoding"), gzip ? TEXT("gzip") : TEXT("identity"));
+    if (!gzip && asset->gzip_data != NULL) {
+        respond_unpacked(exchange, asset);
+        return;
+    }
     struct text body = gzip ? (struct text){ (const char *)asset->gzip_data, asset->gzip_size }
                             : (struct text){ (const char *)asset->data, asset->size };
     http_respond_static(exchange, 200, text_of(asset->mime), body);

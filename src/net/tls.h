@@ -21,6 +21,9 @@ MUST_CHECK err_t tls_global_init(struct error_info *info);
 MUST_CHECK err_t tls_make_certificate(struct text host_name, int64_t now_ns, int days, struct buffer *certificate_pem,
                                       struct buffer *key_pem, struct error_info *info);
 
+/* When the (first) certificate of a PEM text ends. ERROR_TLS when it does not parse. */
+MUST_CHECK err_t tls_certificate_end(struct text certificate_pem, int64_t *end_ns, struct error_info *info);
+
 /* --- contexts --- */
 struct tls_server; /* certificate, key, tickets, limits; shared by connections, counted */
 struct tls_client; /* trust anchors */

@@ -188,3 +188,25 @@ err_t tls_make_certificate(struct text host_name, int64_t now_ns, int days, stru
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);
     return ERROR_OK;
 }
+
+err_t tls_certificate_end(struct text certificate_pem, int64_t *end_ns, struct error_info *info)
+{
+    struct buffer terminated = { 0 }; /* the parser wants the NUL counted in */
+    mbedtls_x509_crt certificate;
+    char text[64];
+    mbedtls_x509_crt_init(&certificate);
+    buffer_append_text(&terminated, certificate_pem);
+    buffer_append_char(&terminated, '\0');
+    int code = terminated.failed ? MBEDTLS_ERR_X509_ALLOC_FAILED
+                                 : mbedtls_x509_crt_parse(&certificate, (const unsigned char *)terminated.data,
+                                                          buffer_len(&terminated));
+    const mbedtls_x509_time *end = &certificate.valid_to;
+    (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", end->year, end->mon, end->day, end->hour,
+                   end->min, end->sec);
+    err_t error = code == 0 && instant_parse(text_of(text), end_ns) == ERROR_OK
+                      ? ERROR_OK
+                      : error_set(info, ERROR_TLS, NULL, "the certificate cannot be read");
+    mbedtls_x509_crt_free(&certificate);
+    buffer_free(&terminated);
+    return error;
+}

@@ -7,8 +7,6 @@
  * products with the hash key's powers are reduced once. No branch and no address depends on a secret.
  * It is built into the library, with its flags: whoever links the one needs the other.
  * Invariant: between calls every byte of 'started' beyond the started block is zero. */
-#include "net/mbedtls/gcm_alt.h"
-
 #include <mbedtls/gcm.h>
 
 #if defined(MBEDTLS_GCM_ALT)
@@ -22,6 +20,7 @@
 #include <wmmintrin.h>
 
 #include "base/encode.h"
+#include "net/mbedtls/gcm_alt.h"
 
 #define LEN_MAX UINT64_C(0xFFFFFFFE0) /* 2^39 - 256 bits */
 #define ADD_LEN_MAX (UINT64_C(1) << 61)

@@ -45,8 +45,8 @@ struct backup_options {
 MUST_CHECK err_t backup_run(const struct backup_options *options, struct backup_manifest *manifest,
                             struct error_info *info);
 
-/* Reads the manifest of a backup and checks every file against it. ERROR_NOT_FOUND: there is none; ERROR_STORE_CORRUPT: a
- * file is missing or was changed; ERROR_STORE_NEWER. */
+/* Reads the manifest of a backup and checks every file against it. ERROR_NOT_FOUND: there is none; ERROR_STORE_CORRUPT:
+ * a file is missing or was changed; ERROR_STORE_NEWER. */
 MUST_CHECK err_t backup_check(const char *source, struct backup_manifest *manifest, struct error_info *info);
 
 /* Copies one file and syncs it; the folder of 'to' must exist. */

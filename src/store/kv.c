@@ -72,76 +72,6 @@ struct kv {
     char path[4096];
 };
 
-static const char *const table_names[KV_TABLE_COUNT] = {
-    [KV_META] = "meta",
-    [KV_JOURNAL] = "journal",
-    [KV_DEDUPE] = "dedupe",
-    [KV_HOURLY] = "hourly",
-    [KV_DAILY] = "daily",
-    [KV_DICTIONARY] = "dictionary",
-    [KV_DICTIONARY_TEXT] = "dictionary_text",
-    [KV_SUBSCRIPTIONS] = "subscriptions",
-    [KV_TOKENS] = "tokens",
-    [KV_USERS] = "users",
-    [KV_SETTINGS] = "settings",
-    [KV_ROLLUP] = "rollup",
-    [KV_RUNS] = "runs",
-    [KV_BLOCKS] = "blocks",
-    [KV_FILTERS] = "filters",
-    [KV_MERGES] = "merges",
-    [KV_USAGE_TIMES] = "usage_times",
-    [KV_SPANS] = "spans",
-    [KV_HEADS] = "heads",
-    [KV_CORRECTIONS] = "corrections",
-    [KV_REJECTS] = "rejects",
-    [KV_WATERMARKS] = "watermarks",
-    [KV_WATERMARK_HOURS] = "watermark_hours",
-    [KV_ALERTS] = "alerts",
-    [KV_AUDIT] = "audit",
-};
-
-/* Tables whose values are checked by kv_check alone, not at each read: large ones, read in bulk. Journal segments are
- * checked by their chain, too. */
-static bool checked_at_read(enum kv_table table)
-{
-    switch (table) {
-    case KV_JOURNAL:
-    case KV_DEDUPE:
-    case KV_HOURLY:
-    case KV_DAILY:
-    case KV_ROLLUP:
-    case KV_BLOCKS:
-    case KV_FILTERS:
-    case KV_DICTIONARY_TEXT:
-        return false;
-    case KV_META:
-    case KV_DICTIONARY:
-    case KV_SUBSCRIPTIONS:
-    case KV_TOKENS:
-    case KV_USERS:
-    case KV_SETTINGS:
-    case KV_RUNS:
-    case KV_MERGES:
-    case KV_USAGE_TIMES:
-    case KV_SPANS:
-    case KV_HEADS:
-    case KV_CORRECTIONS:
-    case KV_REJECTS:
-    case KV_WATERMARKS:
-    case KV_WATERMARK_HOURS:
-    case KV_ALERTS:
-    case KV_AUDIT:
-    case KV_TABLE_COUNT:
-        break;
-    }
-    return true;
-}
-
-const char *kv_table_name(enum kv_table table)
-{
-    return table_names[table];
-}
-
 static err_t error_from_lmdb(int code)
 {
     switch (code) {
@@ -202,7 +132,7 @@ static int open_tables(struct kv *kv, bool read_only)
     if (code != 0)
         return code;
     for (int t = 0; t < KV_TABLE_COUNT; t++) {
-        code = mdb_dbi_open(txn, table_names[t], read_only ? 0 : MDB_CREATE, &kv->tables[t]);
+        code = mdb_dbi_open(txn, kv_table_name((enum kv_table)t), read_only ? 0 : MDB_CREATE, &kv->tables[t]);
         if (code == MDB_NOTFOUND && read_only) { /* of an older schema */
             kv->tables[t] = NO_TABLE;
             code = 0;
@@ -574,7 +504,7 @@ static err_t take_value(const struct kv *kv, enum kv_table table, struct text ke
     if (stored.mv_size < CHECKSUM_SIZE)
         return ERROR_STORE_CORRUPT;
     *value = (struct text){ stored.mv_data, stored.mv_size - CHECKSUM_SIZE };
-    return !checked_at_read(table) || kv_is_intact(table, key, *value) ? ERROR_OK : ERROR_STORE_CORRUPT;
+    return !kv_table_is_checked(table) || kv_is_intact(table, key, *value) ? ERROR_OK : ERROR_STORE_CORRUPT;
 }
 
 err_t kv_get(struct kv_txn *txn, enum kv_table table, struct text key, struct text *value)
@@ -590,7 +520,7 @@ err_t kv_get(struct kv_txn *txn, enum kv_table table, struct text key, struct te
 
 static err_t put(struct kv_txn *txn, enum kv_table table, struct text key, struct text value, unsigned flags)
 {
-    REQUIREF(txn->write && key.len > 0 && key.len <= KV_KEY_SIZE_MAX, "table=%s key size=%zu", table_names[table],
+    REQUIREF(txn->write && key.len > 0 && key.len <= KV_KEY_SIZE_MAX, "table=%s key size=%zu", kv_table_name(table),
              key.len);
     if (must_fail(txn->kv))
         return txn->kv->fail_error;
@@ -759,6 +689,39 @@ err_t kv_stats(struct kv *kv, struct kv_stats *out)
     error = read_stats(kv, txn, out);
     kv_read_end(txn);
     return error;
+}
+
+/* Lists of free pages: each a count, then as many numbers; LMDB gives that table the first handle. */
+static int count_free_pages(struct kv_txn *txn, uint64_t *count)
+{
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int code = mdb_cursor_open(txn->mdb, 0, &cursor);
+    if (code != 0)
+        return code;
+    while ((code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        uint64_t pages = 0;
+        if (v.mv_size >= sizeof pages)
+            memcpy(&pages, v.mv_data, sizeof pages);
+        *count += pages;
+    }
+    mdb_cursor_close(cursor);
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+err_t kv_space(struct kv *kv, struct kv_txn *txn, struct kv_space *out)
+{
+    MDB_stat stat;
+    *out = (struct kv_space){ .map_size_max_bytes = kv->map_size_max_bytes };
+    int code = count_free_pages(txn, &out->free_pages);
+    for (int t = 0; t < KV_TABLE_COUNT && code == 0; t++) {
+        if (kv->tables[t] == NO_TABLE)
+            continue;
+        code = mdb_stat(txn->mdb, kv->tables[t], &stat);
+        out->pages[t] = code == 0 ? stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages : 0;
+        out->page_size_bytes = stat.ms_psize;
+    }
+    return code == 0 ? ERROR_OK : failed(code, "statistics failed");
 }
 
 err_t kv_copy(struct kv *kv, const char *folder)

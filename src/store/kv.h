@@ -120,9 +120,18 @@ struct kv_stats {
 };
 MUST_CHECK err_t kv_stats(struct kv *kv, struct kv_stats *out);
 const char *kv_table_name(enum kv_table table);
+/* Whether each read checks the value; else kv_check alone does. */
+bool kv_table_is_checked(enum kv_table table);
 
-/* A consistent copy of the present as 'folder'/data.mdb, without free pages, while writes go on. Durable when the caller
- * has synced it. ERROR_INSUFFICIENT_STORAGE, ERROR_IO. The map cannot grow meanwhile. */
+/* Where the pages of the file are. Walks the list of free pages; for stat and doctor, not for every request. */
+struct kv_space {
+    uint64_t page_size_bytes, free_pages, map_size_max_bytes;
+    uint64_t pages[KV_TABLE_COUNT];
+};
+MUST_CHECK err_t kv_space(struct kv *kv, struct kv_txn *txn, struct kv_space *out);
+
+/* A consistent copy of the present as 'folder'/data.mdb, without free pages, while writes go on. Durable when the
+ * caller has synced it. ERROR_INSUFFICIENT_STORAGE, ERROR_IO. The map cannot grow meanwhile. */
 MUST_CHECK err_t kv_copy(struct kv *kv, const char *folder);
 
 /* Tests: the n-th write from now (put, append, delete or commit) fails with 'error'; 0 switches it off. */

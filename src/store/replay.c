@@ -1,5 +1,6 @@
-/* A write transaction like the writer's, driven by a journal instead of jobs. Committed each time it has grown large, so
- * memory stays bounded; a file that is not finished is thrown away, so these commits need not be moments of a store. */
+/* A write transaction like the writer's, driven by a journal instead of jobs. Committed each time it has grown large,
+ * so memory stays bounded; a file that is not finished is thrown away, so these commits need not be moments of a
+ * store. */
 #include "store/replay.h"
 
 #include <errno.h>

@@ -33,7 +33,8 @@ void replay_close(struct replay *replay);
 struct kv_txn *replay_txn(struct replay *replay);
 const struct rows_engine *replay_rows(const struct replay *replay);
 
-/* A segment as it is. ERROR_STORE_CORRUPT when it does not begin with the hash of the one before (but for the first). */
+/* A segment as it is. ERROR_STORE_CORRUPT when it does not begin with the hash of the one before (but for the
+ * first). */
 MUST_CHECK err_t replay_segment(struct replay *replay, struct text key, struct text value);
 /* A segment of a journal that had no chain: entries are added one by one, under new sequences if need be. */
 MUST_CHECK err_t replay_entry(struct replay *replay, struct journal_entry *entry);

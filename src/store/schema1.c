@@ -145,7 +145,8 @@ static bool decode_record(const uint8_t *p, const uint8_t *end, struct journal_r
     return true;
 }
 
-/* Version, reported time of the commit, count of records. A segment begins where the one before ended, at first with 1. */
+/* Version, reported time of the commit, count of records. A segment begins where the one before ended, at first with
+ * 1. */
 static err_t enter_next_segment(struct schema1 *store)
 {
     struct text key, value;

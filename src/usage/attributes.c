@@ -1,4 +1,5 @@
-/* Instances repeat from hour to hour, so each is decoded once per summary and kept by its id. */
+/* Instances repeat from hour to hour, so each is decoded once per summary, and many say the same: what rows are grouped
+ * by is a small number, found by the id in two steps without a search. */
 #include "usage/attributes.h"
 
 #include <string.h>
@@ -78,43 +79,66 @@ void attribute_cache_free(struct attribute_cache *cache)
     arena_free(cache->scratch);
     memory_free(cache->texts.texts);
     memory_free(cache->texts.slots);
+    for (size_t i = 0; i < cache->page_count; i++)
+        memory_free(cache->pages[i]);
+    memory_free(cache->pages);
     memory_free(cache->rows);
-    memory_free(cache->instances);
+    memory_free(cache->slots);
 }
 
-static size_t instance_slot(const struct attribute_cache *cache, uint32_t instance)
+static size_t row_slot(const struct attribute_cache *cache, const struct attributes *row)
 {
-    size_t mask = cache->slot_count - 1, slot = (instance * UINT32_C(2654435761)) & mask;
-    while (cache->instances[slot] != 0 && cache->instances[slot] != instance)
+    size_t mask = cache->capacity * 2 - 1, slot = (size_t)hash64(row, sizeof *row, 0) & mask;
+    while (cache->slots[slot] != 0 && memcmp(&cache->rows[cache->slots[slot] - 1], row, sizeof *row) != 0)
         slot = (slot + 1) & mask;
     return slot;
 }
 
-static bool grow_instances(struct attribute_cache *cache)
+static bool grow_rows(struct attribute_cache *cache)
 {
-    size_t old_count = cache->slot_count, count = old_count == 0 ? SLOTS_MIN : old_count * 2;
-    uint32_t *old_instances = cache->instances;
-    struct attributes *old_rows = cache->rows;
-    uint32_t *instances = memory_zalloc(count, sizeof *instances);
-    struct attributes *rows = memory_alloc(count * sizeof *rows);
-    if (instances == NULL || rows == NULL) {
-        memory_free(instances);
-        memory_free(rows);
+    size_t capacity = cache->capacity == 0 ? SLOTS_MIN : cache->capacity * 2;
+    struct attributes *rows = memory_realloc(cache->rows, capacity * sizeof *rows);
+    if (rows == NULL)
         return false;
-    }
-    cache->instances = instances;
     cache->rows = rows;
-    cache->slot_count = count;
-    for (size_t i = 0; i < old_count; i++) {
-        if (old_instances[i] != 0) {
-            size_t slot = instance_slot(cache, old_instances[i]);
-            instances[slot] = old_instances[i];
-            rows[slot] = old_rows[i];
-        }
-    }
-    memory_free(old_instances);
-    memory_free(old_rows);
+    uint32_t *slots = memory_zalloc(capacity * 2, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    memory_free(cache->slots);
+    cache->slots = slots;
+    cache->capacity = capacity;
+    for (size_t i = 0; i < cache->count; i++)
+        cache->slots[row_slot(cache, &cache->rows[i])] = (uint32_t)(i + 1);
     return true;
+}
+
+/* The number of what an instance says; 0 when memory is short. */
+static uint32_t row_number(struct attribute_cache *cache, const struct attributes *row)
+{
+    if (cache->count == cache->capacity && !grow_rows(cache))
+        return 0;
+    size_t slot = row_slot(cache, row);
+    if (cache->slots[slot] == 0) {
+        cache->rows[cache->count] = *row;
+        cache->slots[slot] = (uint32_t)++cache->count;
+    }
+    return cache->slots[slot];
+}
+
+static bool make_page(struct attribute_cache *cache, size_t page)
+{
+    if (page >= cache->page_count) {
+        size_t count = page * 2 + 16;
+        uint32_t **pages = memory_realloc(cache->pages, count * sizeof *pages);
+        if (pages == NULL)
+            return false;
+        memset(pages + cache->page_count, 0, (count - cache->page_count) * sizeof *pages);
+        cache->pages = pages;
+        cache->page_count = count;
+    }
+    if (cache->pages[page] == NULL)
+        cache->pages[page] = memory_zalloc(ATTRIBUTES_PER_PAGE, sizeof *cache->pages[page]);
+    return cache->pages[page] != NULL;
 }
 
 /* A tag's value: a string as it is, anything else as its JSON; names compare without case, as ARM's do. */
@@ -163,19 +187,16 @@ static err_t read_instance(struct attribute_cache *cache, struct kv_cursor *text
     return read_tags(cache, instance.tags, out);
 }
 
-err_t attribute_cache_get(struct attribute_cache *cache, struct kv_cursor *texts, uint32_t instance,
-                          const struct attributes **out)
+err_t attribute_cache_look_up(struct attribute_cache *cache, struct kv_cursor *texts, uint32_t instance,
+                              uint32_t *number)
 {
-    if (cache->used * 2 >= cache->slot_count && !grow_instances(cache))
+    struct attributes row;
+    err_t error = read_instance(cache, texts, instance, &row);
+    if (error != ERROR_OK)
+        return error;
+    *number = row_number(cache, &row);
+    if (*number == 0 || !make_page(cache, instance / ATTRIBUTES_PER_PAGE))
         return ERROR_NO_MEMORY;
-    size_t slot = instance_slot(cache, instance);
-    if (cache->instances[slot] == 0) {
-        err_t error = read_instance(cache, texts, instance, &cache->rows[slot]);
-        if (error != ERROR_OK)
-            return error;
-        cache->instances[slot] = instance;
-        cache->used++;
-    }
-    *out = &cache->rows[slot];
+    cache->pages[instance / ATTRIBUTES_PER_PAGE][instance % ATTRIBUTES_PER_PAGE] = *number;
     return ERROR_OK;
 }

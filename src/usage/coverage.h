@@ -1,6 +1,6 @@
 /* What the journal can still prove. Retention may have dropped its beginning, and then the oldest rows cannot be
- * computed from it any more: they are taken as given. So are the buckets of a correction whose record is gone. Rows that
- * retention was told to drop are not asked for. */
+ * computed from it any more: they are taken as given. So are the buckets of a correction whose record is gone. Rows
+ * that retention was told to drop are not asked for. */
 #pragma once
 
 #include <stdbool.h>

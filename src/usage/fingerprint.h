@@ -1,6 +1,6 @@
 /* Whether two sets of rows are the same, told from two numbers: each row's sum is multiplied by a number that its key
- * gives, and all are added up. Adding is what rows do anyway, so the order and the number of differences that make a row
- * do not matter, and neither sorting nor memory is needed: a record's share counts at once.
+ * gives, and all are added up. Adding is what rows do anyway, so the order and the number of differences that make a
+ * row do not matter, and neither sorting nor memory is needed: a record's share counts at once.
  *
  * The factors are odd 64-bit hashes of the keys under a seed drawn for each run, so nobody can prepare rows that cancel
  * out. Sets that differ have the same fingerprint with a probability below 2^-60 (for sums below 10^8 units each; a sum

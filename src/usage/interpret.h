@@ -1,6 +1,6 @@
 /* What a journal entry counts for: the identity and content it claims and the shares it adds to the rows. Read from the
- * journal and the dictionary alone, so that verify and rebuild say the same as the writer did. Pure apart from arena and
- * snapshot; any thread. */
+ * journal and the dictionary alone, so that verify and rebuild say the same as the writer did. Pure apart from arena
+ * and snapshot; any thread. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,12 @@
-/* A heap over the buckets. Finding the next row of each bucket takes a seek per bucket, once a page; from then on a
- * bucket that is taken from gets a cursor of its own, so that a row costs a step and not a seek. Buckets that give
- * nothing to the page never get one. Beyond OWN_CURSORS_MAX buckets share a cursor that seeks. */
+/* A heap over the buckets. Finding the next row of a bucket takes a seek, once a page; from then on a bucket that is
+ * taken from gets a cursor of its own, so that a row costs a step and not a seek. Beyond OWN_CURSORS_MAX buckets share
+ * a cursor that seeks.
+ *
+ * In a long window of hours a page takes from few of the buckets, and a seek into each of them would cost more than the
+ * page. KV_USAGE_TIMES says which usage hours a bucket holds: in its order (usage hour, bucket), from the page's first
+ * usage hour on, a bucket is looked into when the merge comes to that hour, because its rows of the subscription at
+ * hand can't come before. With the next subscription the walk begins anew, at the first usage hour of all, for the
+ * buckets not yet looked into. */
 #include "usage/listing_merge.h"
 
 #include <string.h>
@@ -9,6 +15,9 @@
 
 #define OWN_CURSORS_MAX 512
 #define SOURCES_MIN 64
+/* Windows of more hours than this are looked into bucket by bucket as the merge goes on. */
+#define WINDOW_SHORT_HOURS 64
+#define BITS 64
 
 static bool before(const struct merge_source *a, const struct merge_source *b)
 {
@@ -111,11 +120,11 @@ static bool wanted(const struct merge *m, const struct row_key *key, uint32_t bu
     return key->bucket == bucket && (m->only_subscription == 0 || key->subscription == m->only_subscription);
 }
 
-err_t merge_open(struct merge *m, const struct row_key *from)
+/* --- short windows: every bucket at once --- */
+
+static err_t open_all(struct merge *m)
 {
-    struct row_key start = *from;
-    if (start.subscription < m->only_subscription)
-        start = (struct row_key){ .subscription = m->only_subscription };
+    struct row_key start = m->from;
     uint8_t bytes[ROW_KEY_SIZE];
     start.bucket = m->first_bucket;
     row_key_encode(&start, bytes);
@@ -134,6 +143,134 @@ err_t merge_open(struct merge *m, const struct row_key *from)
     }
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
+
+/* --- long windows: when their time comes --- */
+
+static bool is_looked_into(const struct merge *m, uint32_t bucket)
+{
+    uint32_t bit = bucket - m->first_bucket;
+    return (m->looked_into[bit / BITS] >> (bit % BITS) & 1) != 0;
+}
+
+/* The first pair from the cursor's place on whose bucket is in the window and was not looked into. 'error' is that of
+ * the cursor's last move, to key. */
+static err_t settle_pair(struct merge *m, err_t error, struct text key)
+{
+    struct text value;
+    for (; error == ERROR_OK; error = kv_cursor_next(m->pairs, &key, &value)) {
+        if (key.len != USAGE_TIME_KEY_SIZE)
+            return ERROR_STORE_CORRUPT;
+        m->pair_bucket = get_u32be((const uint8_t *)key.ptr + 4);
+        if (m->pair_bucket >= m->first_bucket && m->pair_bucket < m->end_bucket && !is_looked_into(m, m->pair_bucket)) {
+            m->pair_period = get_u32be((const uint8_t *)key.ptr);
+            m->found_new = true;
+            break;
+        }
+    }
+    m->pair_there = error == ERROR_OK;
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
+/* The walk over the pairs begins, for rows of a subscription with usage hours from 'period' on. */
+static err_t walk_from(struct merge *m, uint32_t subscription, uint32_t period)
+{
+    uint8_t start[USAGE_TIME_KEY_SIZE] = { 0 };
+    struct text key = TEXT_NONE, value;
+    put_u32be(start, period);
+    m->subscription = subscription;
+    m->from_start = period == 0;
+    m->found_new = false;
+    err_t error = kv_cursor_seek(m->pairs, BYTES(start), &key, &value);
+    return settle_pair(m, error, key);
+}
+
+static err_t next_pair(struct merge *m)
+{
+    struct text key = TEXT_NONE, value;
+    err_t error = kv_cursor_next(m->pairs, &key, &value);
+    return settle_pair(m, error, key);
+}
+
+/* Puts the bucket's first row at or after (m->subscription, m->pair_period) into the heap. */
+static err_t look_into(struct merge *m)
+{
+    uint32_t bit = m->pair_bucket - m->first_bucket;
+    struct row_key start = { .subscription = m->subscription, .period = m->pair_period };
+    struct merge_source source = { .cursor = NULL };
+    uint8_t bytes[ROW_KEY_SIZE];
+    if (merge_compare_rows(&start, &m->from) < 0)
+        start = m->from;
+    start.bucket = m->pair_bucket;
+    row_key_encode(&start, bytes);
+    m->looked_into[bit / BITS] |= UINT64_C(1) << (bit % BITS);
+    struct rows_cursor **cursor = m->own_cursors < OWN_CURSORS_MAX ? &source.cursor : &m->shared;
+    err_t error =
+        *cursor == NULL ? m->rows->open(m->txn, m->family, bytes, true, cursor) : m->rows->seek(*cursor, bytes);
+    if (error == ERROR_OK)
+        error = next_visible(m, *cursor, &source);
+    bool taken = error == ERROR_OK && wanted(m, &source.key, m->pair_bucket);
+    if (taken)
+        error = push(m, &source);
+    if (source.cursor != NULL && taken && error == ERROR_OK)
+        m->own_cursors++;
+    else if (source.cursor != NULL)
+        m->rows->close(source.cursor);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
+/* Looks into every bucket that may hold a row before the heap's top, so that the top is the next row of all. */
+static err_t look_ahead(struct merge *m)
+{
+    err_t error = ERROR_OK;
+    while (m->pairs != NULL && error == ERROR_OK) {
+        const struct merge_source *top = merge_top(m);
+        if (m->pair_there) {
+            const struct row_key bound = { .subscription = m->subscription, .period = m->pair_period };
+            if (top != NULL && merge_compare_rows(&top->key, &bound) < 0)
+                return ERROR_OK;
+            error = look_into(m);
+            if (error == ERROR_OK)
+                error = next_pair(m);
+            continue;
+        }
+        if (top != NULL && top->key.subscription <= m->subscription)
+            return ERROR_OK;
+        if (m->only_subscription != 0 || (m->from_start && !m->found_new)) {
+            kv_cursor_close(m->pairs); /* every bucket has been looked into */
+            m->pairs = NULL;
+            return ERROR_OK;
+        }
+        error = walk_from(m, m->subscription + 1, 0);
+    }
+    return error;
+}
+
+static err_t open_later(struct merge *m)
+{
+    m->looked_into = arena_array(m->arena, (m->end_bucket - m->first_bucket) / BITS + 1, sizeof *m->looked_into);
+    if (m->looked_into == NULL)
+        return ERROR_NO_MEMORY;
+    if (m->from.subscription == 0)
+        m->from.subscription = 1; /* ids begin with it */
+    err_t error = kv_cursor_open(m->txn, KV_USAGE_TIMES, &m->pairs);
+    if (error == ERROR_OK)
+        error = walk_from(m, m->from.subscription, m->from.period);
+    return error == ERROR_OK ? look_ahead(m) : error;
+}
+
+err_t merge_open(struct merge *m, const struct row_key *from)
+{
+    m->from = *from;
+    if (m->from.subscription < m->only_subscription)
+        m->from = (struct row_key){ .subscription = m->only_subscription };
+    if (m->first_bucket >= m->end_bucket)
+        return ERROR_OK;
+    uint32_t span = m->end_bucket - m->first_bucket;
+    bool later = m->family == ROWS_HOURLY && span > WINDOW_SHORT_HOURS && span <= m->sources_max;
+    return later ? open_later(m) : open_all(m);
+}
+
+/* --- steps --- */
 
 /* A cursor from behind the row on. */
 static err_t step_shared(struct merge *m, struct merge_source *source)
@@ -166,7 +303,7 @@ err_t merge_step(struct merge *m)
         m->heap[0] = m->heap[--m->count];
     if (m->count > 0)
         sift_down(m);
-    return ERROR_OK;
+    return look_ahead(m);
 }
 
 void merge_close(struct merge *m)
@@ -176,4 +313,6 @@ void merge_close(struct merge *m)
             m->rows->close(m->sources[i].cursor);
     if (m->shared != NULL)
         m->rows->close(m->shared);
+    if (m->pairs != NULL)
+        kv_cursor_close(m->pairs);
 }

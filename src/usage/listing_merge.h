@@ -37,6 +37,15 @@ struct merge {
     struct merge_source *sources;
     uint32_t *heap; /* of sources, by their keys */
     size_t count, capacity, source_count, own_cursors;
+
+    /* Long windows: buckets that have not been looked into yet, see listing_merge.c. */
+    struct kv_cursor *pairs; /* of KV_USAGE_TIMES; NULL: all buckets have been */
+    struct row_key from;
+    bool pair_there;
+    uint32_t pair_period, pair_bucket; /* the next pair whose bucket has not been looked into */
+    uint32_t subscription;             /* whose rows the pairs stand for now */
+    bool from_start, found_new;        /* the walk over the pairs began with the first; met such a bucket */
+    uint64_t *looked_into;             /* bits, from first_bucket on */
 };
 
 /* On the first row of all at or after 'from' (its bucket does not matter). merge_close also after an error. */

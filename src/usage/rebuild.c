@@ -1,5 +1,5 @@
-/* Three passes over the old file: segments, what follows from them, tables that are carried over. The old file is looked
- * at by file_check first; a damaged part that is not needed is no hindrance. */
+/* Three passes over the old file: segments, what follows from them, tables that are carried over. The old file is
+ * looked at by file_check first; a damaged part that is not needed is no hindrance. */
 #include "usage/rebuild.h"
 
 #include <fcntl.h>

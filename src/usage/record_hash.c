@@ -50,19 +50,27 @@ static uint64_t end_content(struct siphash state, const struct record_content *c
     return first;
 }
 
-/* Which letters were large before 'written' was folded, a bit for each byte: folding changes one bit of a letter. */
+/* A bit for each of eight bytes: whether it was a large letter before it was folded, which changes one bit of it. */
+HOT static uint64_t changed_bits(const char *written, const char *folded, size_t size)
+{
+    uint64_t before = 0, after = 0;
+    if (size >= 8) {
+        memcpy(&before, written, 8);
+        memcpy(&after, folded, 8);
+    } else {
+        memcpy(&before, written, size);
+        memcpy(&after, folded, size);
+    }
+    uint64_t changed = (before ^ after) >> 5 & UINT64_C(0x0101010101010101);
+    return changed * UINT64_C(0x0102040810204080) >> 56;
+}
+
 HOT static void hash_case(struct siphash *state, struct text written, struct text folded)
 {
-    for (size_t at = 0; at < written.len;) {
+    for (size_t at = 0; at < written.len; at += 64) {
         uint64_t bits = 0;
-        for (unsigned i = 0; i < 8 && at < written.len; i++, at += 8) {
-            size_t size = written.len - at < 8 ? written.len - at : 8;
-            uint64_t before = 0, after = 0;
-            memcpy(&before, written.ptr + at, size);
-            memcpy(&after, folded.ptr + at, size);
-            uint64_t changed = (before ^ after) >> 5 & UINT64_C(0x0101010101010101);
-            bits |= changed * UINT64_C(0x0102040810204080) >> 56 << (8 * i);
-        }
+        for (size_t part = at; part < written.len && part < at + 64; part += 8)
+            bits |= changed_bits(written.ptr + part, folded.ptr + part, written.len - part) << (part - at);
         siphash_update_u64(state, bits);
     }
 }

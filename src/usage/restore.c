@@ -172,6 +172,8 @@ static err_t run_note(struct store_write *write, struct store_job *job)
 static void stop_clock(const struct restore *r, struct clock_manual *clock)
 {
     int64_t last_ns = r->state.last_reported_ns;
+    if (last_ns == INT64_MIN && r->state.sealed_hour >= 0)
+        last_ns = hour_start_ns(r->state.sealed_hour);
     clock_manual_set_wall(clock, last_ns != INT64_MIN ? last_ns : r->options->now_ns);
 }
 

@@ -1,6 +1,6 @@
-/* A data directory made from a backup: files checked against the manifest, the store verified, and, for a point in time,
- * its journal cut there and everything else computed anew. The result goes on with the same keys and sequences, so from
- * its last sequence on it is another branch than the store that was backed up: that is noted in the store
+/* A data directory made from a backup: files checked against the manifest, the store verified, and, for a point in
+ * time, its journal cut there and everything else computed anew. The result goes on with the same keys and sequences,
+ * so from its last sequence on it is another branch than the store that was backed up: that is noted in the store
  * ("branch/..." in its meta table) and in its audit log, and told by verify, so that heads which the former store signed
  * later can be explained. Blocking. */
 #pragma once
@@ -30,7 +30,7 @@ struct restore_result {
     bool cut;          /* the backup went on beyond */
 };
 
-/* ERROR_EXISTS, those of backup_check, ERROR_STORE_CORRUPT when the backup does not verify. The directory holds no store
- * until it is complete. */
+/* ERROR_EXISTS, those of backup_check, ERROR_STORE_CORRUPT when the backup does not verify. The directory holds no
+ * store until it is complete. */
 MUST_CHECK err_t restore_run(const struct restore_options *options, struct restore_result *result,
                              struct error_info *info);

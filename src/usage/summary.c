@@ -89,13 +89,18 @@ bool summary_passes(const struct summary *s, uint32_t meter, uint32_t resource, 
     return true;
 }
 
-bool summary_needs_instances(const struct summary *s)
+bool summary_needs_attributes(const struct summary *s)
 {
     const struct summary_query *q = s->query;
-    bool needs = q->by_resource || q->by_location || q->by_source || q->tag_count > 0;
+    bool needs = q->by_location || q->by_source || q->tag_count > 0 || s->only_source != 0;
     for (size_t i = 0; i < q->filter_count; i++)
-        needs = needs || (q->filters[i].member != SUMMARY_SUBSCRIPTION && q->filters[i].member != SUMMARY_METER);
+        needs = needs || q->filters[i].member == SUMMARY_LOCATION || q->filters[i].member == SUMMARY_TAG;
     return needs;
+}
+
+bool summary_needs_resources(const struct summary *s)
+{
+    return s->query->by_resource || s->only_resource != 0;
 }
 
 /* --- order --- */

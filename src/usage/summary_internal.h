@@ -49,8 +49,9 @@ struct summary {
 
 /* Whether a row passes the filters but that of the subscription. 'attributes': of its instance. */
 bool summary_passes(const struct summary *s, uint32_t meter, uint32_t resource, const struct attributes *attributes);
-/* Whether anything but time, subscription and meter matters to groups or filters. */
-bool summary_needs_instances(const struct summary *s);
+/* What groups or filters ask of a row beside time, subscription and meter. */
+bool summary_needs_attributes(const struct summary *s);
+bool summary_needs_resources(const struct summary *s);
 
 /* Adds up all rows of the query into groups. ERROR_INVALID_PROPERTY: more than SUMMARY_GROUPS_MAX. */
 MUST_CHECK err_t summary_scan(struct summary *s);

@@ -19,9 +19,9 @@
 #define MEMO_NOTHING UINT32_MAX /* a row that the filters keep out */
 #define REPORTED_HOURS_MIN ((size_t)1024)
 
-/* The ids that decide on a row's group; those that don't matter are 0. */
+/* The numbers that decide on a row's group; those that don't matter are 0. */
 struct memo_key {
-    uint32_t period, subscription, meter, resource, instance;
+    uint32_t period, subscription, meter, resource, attributes;
 };
 
 struct memo {
@@ -34,7 +34,7 @@ struct scan {
     enum row_family family;
     struct kv_cursor *texts; /* of the dictionary */
     struct rows_cursor *cursor;
-    bool needs_instances;
+    bool needs_attributes, needs_resources;
     uint32_t first_bucket, end_bucket;
     uint32_t first_period, end_period; /* usage axis; else everything */
     /* Usage axis: the buckets to visit, ascending; 'bucket_at' is the first not left behind. */
@@ -166,8 +166,9 @@ static err_t plan(struct scan *scan)
 {
     const struct summary_query *q = scan->summary->query;
     bool days = q->granularity != SUMMARY_HOURLY && q->from_ns % NS_PER_DAY == 0 && q->to_ns % NS_PER_DAY == 0;
-    scan->needs_instances = summary_needs_instances(scan->summary);
-    scan->family = !days ? ROWS_HOURLY : scan->needs_instances ? ROWS_DAILY : ROWS_ROLLUP;
+    scan->needs_attributes = summary_needs_attributes(scan->summary);
+    scan->needs_resources = summary_needs_resources(scan->summary);
+    scan->family = !days ? ROWS_HOURLY : scan->needs_attributes || scan->needs_resources ? ROWS_DAILY : ROWS_ROLLUP;
     int64_t unit_ns = days ? NS_PER_DAY : NS_PER_HOUR;
     /* Neither usage nor reports lie before 1970. */
     uint32_t from = q->from_ns > 0 ? (uint32_t)(q->from_ns / unit_ns) : 0;
@@ -199,19 +200,17 @@ static uint32_t period_of(const struct scan *scan, const struct row_key *key)
     return q->granularity == SUMMARY_DAILY && scan->family == ROWS_HOURLY ? unit / HOURS_PER_DAY : unit;
 }
 
-/* The group of rows with these ids: its index + 1, or MEMO_NOTHING. */
-static err_t look_up(struct scan *scan, const struct row_key *key, uint32_t *found)
+/* The group of rows with these numbers: its index + 1, or MEMO_NOTHING. */
+static err_t look_up(struct scan *scan, const struct row_key *key, uint32_t attributes_number, uint32_t *found)
 {
     struct summary *s = scan->summary;
     const struct summary_query *q = s->query;
     static const struct attributes no_attributes;
-    const struct attributes *attributes = &no_attributes;
-    err_t error = ERROR_OK;
-    if (scan->needs_instances)
-        error = attribute_cache_get(&s->cache, scan->texts, key->instance, &attributes);
+    const struct attributes *attributes =
+        attributes_number != 0 ? attribute_row(&s->cache, attributes_number) : &no_attributes;
     *found = MEMO_NOTHING;
-    if (error != ERROR_OK || !summary_passes(s, key->meter, key->resource, attributes))
-        return error;
+    if (!summary_passes(s, key->meter, key->resource, attributes))
+        return ERROR_OK;
     struct group_key group = {
         .period = period_of(scan, key),
         .subscription = q->by_subscription ? key->subscription : 0,
@@ -222,7 +221,7 @@ static err_t look_up(struct scan *scan, const struct row_key *key, uint32_t *fou
     };
     uint32_t index = 0;
     memcpy(group.tags, attributes->tags, q->tag_count * sizeof *group.tags);
-    error = unit_of(s, key->meter, &group.unit);
+    err_t error = unit_of(s, key->meter, &group.unit);
     if (error == ERROR_OK)
         error = find_group(s, &group, &index);
     *found = index + 1;
@@ -233,30 +232,34 @@ static size_t memo_slot(const struct memo_key *key)
 {
     uint64_t a = ((uint64_t)key->period << 32) | key->subscription, b = ((uint64_t)key->meter << 32) | key->resource;
     uint64_t mixed = (a * UINT64_C(0x9E3779B97F4A7C15)) ^ (b * UINT64_C(0xC2B2AE3D27D4EB4F)) ^
-                     (key->instance * UINT64_C(0x165667B19E3779F9));
+                     (key->attributes * UINT64_C(0x165667B19E3779F9));
     return (size_t)((mixed ^ mixed >> 29) >> 7) & (MEMO_SLOTS - 1);
 }
 
 static bool same_memo(const struct memo_key *a, const struct memo_key *b)
 {
     return a->period == b->period && a->subscription == b->subscription && a->meter == b->meter &&
-           a->resource == b->resource && a->instance == b->instance;
+           a->resource == b->resource && a->attributes == b->attributes;
 }
 
 static err_t add_row(struct scan *scan, const struct row_key *key, const uint8_t *value)
 {
     struct summary *s = scan->summary;
-    const struct memo_key ids = {
+    struct memo_key ids = {
         .period = period_of(scan, key),
         .subscription = s->query->by_subscription ? key->subscription : 0,
         .meter = key->meter, /* for its unit */
-        .resource = scan->needs_instances ? key->resource : 0,
-        .instance = scan->needs_instances ? key->instance : 0,
+        .resource = scan->needs_resources ? key->resource : 0,
     };
+    err_t error = ERROR_OK;
+    if (scan->needs_attributes)
+        error = attribute_cache_get(&s->cache, scan->texts, key->instance, &ids.attributes);
+    if (error != ERROR_OK)
+        return error;
     struct memo *memo = &scan->memos[memo_slot(&ids)];
     if (memo->group == 0 || !same_memo(&memo->key, &ids)) {
         uint32_t found;
-        err_t error = look_up(scan, key, &found);
+        error = look_up(scan, key, ids.attributes, &found);
         if (error != ERROR_OK)
             return error;
         *memo = (struct memo){ ids, found };

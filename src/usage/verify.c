@@ -1,5 +1,5 @@
-/* The order of things: the file's structure before LMDB maps it, then what is stored, then what follows from the journal.
- * What an earlier part has found unreadable is not asked of a later one. */
+/* The order of things: the file's structure before LMDB maps it, then what is stored, then what follows from the
+ * journal. What an earlier part has found unreadable is not asked of a later one. */
 #include "usage/verify.h"
 
 #include <errno.h>
@@ -121,6 +121,26 @@ static err_t read_identity(struct verify *verify)
     return error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error;
 }
 
+/* "branch/" and 20 digits; see usage/restore.h. */
+static err_t read_branches(struct verify *verify)
+{
+    static const struct text prefix = { "branch/", 7 };
+    struct kv_cursor *cursor;
+    struct text key, value;
+    unsigned long long sequence;
+    struct verify_result *result = verify->result;
+    err_t error = kv_cursor_open(verify->txn, KV_META, &cursor);
+    if (error != ERROR_OK)
+        return error;
+    error = kv_cursor_seek(cursor, prefix, &key, &value);
+    for (; error == ERROR_OK && text_starts_with(key, prefix); error = kv_cursor_next(cursor, &key, &value))
+        if (result->branch_count < VERIFY_BRANCHES_MAX &&
+            text_to_u64((struct text){ key.ptr + prefix.len, key.len - prefix.len }, &sequence))
+            result->branches[result->branch_count++] = sequence;
+    kv_cursor_close(cursor);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
 /* --- */
 
 static err_t verify_content(struct verify *verify)
@@ -133,6 +153,8 @@ static err_t verify_content(struct verify *verify)
         verify_find(verify, VERIFY_CHECKSUMS, "What the store says of itself (schema, keys, counts) is damaged.");
         return ERROR_OK;
     }
+    if (error == ERROR_OK)
+        error = read_branches(verify);
     if (error == ERROR_OK)
         error = verify_chain(verify);
     if (error == ERROR_OK)
@@ -279,37 +301,6 @@ static void put_findings(struct json_writer *json, const struct verify_result *r
     json_end_object(json);
 }
 
-void verify_write_json(const struct verify_result *result, struct buffer *out)
-{
-    struct json_writer json = json_writer(out);
-    json_begin_object(&json);
-    put_findings(&json, result, false);
-    put_findings(&json, result, true);
-    json_name(&json, "counts");
-    json_begin_object(&json);
-    for (int part = 0; part < VERIFY_PART_COUNT; part++)
-        put_u64(&json, verify_part_name((enum verify_part)part), result->parts[part].count);
-    json_end_object(&json);
-    put_u64(&json, "fileSizeBytes", result->file_size_bytes);
-    put_u64(&json, "pages", result->pages);
-    put_u64(&json, "freePages", result->free_pages);
-    put_u64(&json, "segments", result->segments);
-    put_u64(&json, "entries", result->entries);
-    put_u64(&json, "records", result->records);
-    put_u64(&json, "corrections", result->corrections);
-    put_u64(&json, "seals", result->seals);
-    put_u64(&json, "signedHeads", result->heads);
-    put_u64(&json, "firstSequence", result->first_sequence);
-    put_u64(&json, "lastSequence", result->last_sequence);
-    json_name(&json, "quantity");
-    json_put_cstring(&json, result->quantity);
-    put_u64(&json, "hourlyRows", result->rows[ROWS_HOURLY]);
-    put_u64(&json, "dailyRows", result->rows[ROWS_DAILY]);
-    put_u64(&json, "dedupeRows", result->rows[ROWS_DEDUPE]);
-    put_u64(&json, "rowsTakenAsGiven", result->given_rows);
-    json_end_object(&json);
-}
-
 static void append(struct buffer *out, const char *format, ...) PRINTF_LIKE(2, 3);
 static void append(struct buffer *out, const char *format, ...)
 {
@@ -348,6 +339,12 @@ static void append_answer(const struct verify_result *result, bool completeness,
 static void append_limits(const struct verify_result *result, struct buffer *out)
 {
     char hour[INSTANT_TEXT_SIZE];
+    for (size_t i = 0; i < result->branch_count; i++)
+        append(
+            out,
+            "This store was restored from a backup as of sequence %llu: heads that the former store signed later are "
+            "of another branch.\n",
+            (unsigned long long)result->branches[i]);
     if (result->first_sequence <= 1 && result->first_hour == 0)
         return;
     instant_print(hour_start_ns(result->first_hour), hour);
@@ -371,4 +368,46 @@ void verify_write_text(const struct verify_result *result, struct buffer *out)
     if (verify_has_findings(result, false) || verify_has_findings(result, true))
         append(out, "What to do: keep a copy of the data directory, then 'stampmeter rebuild' if the journal is whole "
                     "(no finding above of file, checksums or chain speaks of it), else restore a backup.\n");
+}
+
+void verify_write_json(const struct verify_result *result, struct buffer *out)
+{
+    struct json_writer json = json_writer(out);
+    struct buffer text = { 0 };
+    json_begin_object(&json);
+    put_findings(&json, result, false);
+    put_findings(&json, result, true);
+    json_name(&json, "counts");
+    json_begin_object(&json);
+    for (int part = 0; part < VERIFY_PART_COUNT; part++)
+        put_u64(&json, verify_part_name((enum verify_part)part), result->parts[part].count);
+    json_end_object(&json);
+    put_u64(&json, "fileSizeBytes", result->file_size_bytes);
+    put_u64(&json, "pages", result->pages);
+    put_u64(&json, "freePages", result->free_pages);
+    put_u64(&json, "segments", result->segments);
+    put_u64(&json, "entries", result->entries);
+    put_u64(&json, "records", result->records);
+    put_u64(&json, "corrections", result->corrections);
+    put_u64(&json, "seals", result->seals);
+    put_u64(&json, "signedHeads", result->heads);
+    put_u64(&json, "firstSequence", result->first_sequence);
+    put_u64(&json, "lastSequence", result->last_sequence);
+    json_name(&json, "quantity");
+    json_put_cstring(&json, result->quantity);
+    put_u64(&json, "hourlyRows", result->rows[ROWS_HOURLY]);
+    put_u64(&json, "dailyRows", result->rows[ROWS_DAILY]);
+    put_u64(&json, "dedupeRows", result->rows[ROWS_DEDUPE]);
+    put_u64(&json, "rowsTakenAsGiven", result->given_rows);
+    json_name(&json, "restoredAtSequences");
+    json_begin_array(&json);
+    for (size_t i = 0; i < result->branch_count; i++)
+        json_put_u64(&json, result->branches[i]);
+    json_end_array(&json);
+    verify_write_text(result, &text);
+    json_name(&json, "text");
+    json_put_text(&json, buffer_text(&text));
+    json_end_object(&json);
+    out->failed = out->failed || text.failed;
+    buffer_free(&text);
 }

@@ -1,6 +1,7 @@
 /* Proof of a store, as two answers. Integrity: nothing that is stored has been changed or damaged (file structure,
- * checksums, hash chain, signed heads, dictionary, row engine). Completeness: everything that follows from the journal is
- * there and nothing else (promise 5: records and corrections = hours = days = rollups, dedupe index, lookups, counts).
+ * checksums, hash chain, signed heads, dictionary, row engine). Completeness: everything that follows from the journal
+ * is there and nothing else (promise 5: records and corrections = hours = days = rollups, dedupe index, lookups,
+ * counts).
  *
  * Memory is bounded: sums are compared by fingerprints (usage/fingerprint.h), one per reported hour and day, so that a
  * pass over the journal and one over the rows do, whatever their size. Needs one snapshot throughout: pages freed
@@ -38,6 +39,7 @@ enum verify_part {
 /* Kept per part; more are only counted. */
 #define VERIFY_FINDINGS_MAX 20
 #define VERIFY_SENTENCE_SIZE 320
+#define VERIFY_BRANCHES_MAX 16 /* the oldest ones */
 
 struct verify_findings {
     bool done; /* false: could not be looked at, because of what was found before */
@@ -52,6 +54,9 @@ struct verify_result {
     uint64_t first_sequence, last_sequence;
     char quantity[96]; /* sum of records and corrections that was proven, decimal */
     uint64_t rows[ROWS_FAMILY_COUNT];
+    /* Where restores began new branches: the last sequence that the store has in common with the one backed up. */
+    uint64_t branches[VERIFY_BRANCHES_MAX];
+    size_t branch_count;
     /* What could not be proven: the journal begins later, retention dropped rows. */
     uint64_t given_rows;
     uint32_t first_hour; /* reported hours before it are taken as given; 0: none */
@@ -75,6 +80,6 @@ void verify_free(struct verify_result *result);
 
 bool verify_has_findings(const struct verify_result *result, bool completeness);
 const char *verify_part_name(enum verify_part part); /* "file", ... */
-/* One JSON object, and sentences for a person. */
+/* One JSON object, whose member "text" is what the second one writes: sentences for a person. */
 void verify_write_json(const struct verify_result *result, struct buffer *out);
 void verify_write_text(const struct verify_result *result, struct buffer *out);

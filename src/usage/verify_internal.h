@@ -32,8 +32,8 @@ MUST_CHECK err_t verify_heads(struct verify *verify);
 MUST_CHECK err_t verify_exported(struct verify *verify);
 MUST_CHECK err_t verify_rows(struct verify *verify);
 
-/* verify_journal.c: one pass over the journal for the dictionary and everything that follows from entries; verify_sums.c
- * keeps the sums and compares them with what is stored. */
+/* verify_journal.c: one pass over the journal for the dictionary and everything that follows from entries;
+ * verify_sums.c keeps the sums and compares them with what is stored. */
 MUST_CHECK err_t verify_journal(struct verify *verify);
 
 struct verify_sums;

@@ -1,6 +1,6 @@
-/* Completeness: sums by reported hour and day, from the journal and from the rows, as fingerprints. Memory: one bucket per
- * reported hour, per reported day and per DEDUPE_BUCKET_ENTRIES sequences, some 300 bytes each: a year of hours takes
- * 3 MB, a billion records 5 MB. */
+/* Completeness: sums by reported hour and day, from the journal and from the rows, as fingerprints. Memory: one bucket
+ * per reported hour, per reported day and per DEDUPE_BUCKET_ENTRIES sequences, some 300 bytes each: a year of hours
+ * takes 3 MB, a billion records 5 MB. */
 #include <stdio.h>
 #include <string.h>
 

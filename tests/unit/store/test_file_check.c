@@ -300,6 +300,31 @@ static void a_cut_file_is_noticed(void **state)
     }
 }
 
-TESTS(WITH_FILE(sound_files_of_any_history_pass), WITH_FILE(a_snapshot_that_is_held_can_be_checked_while_writes_go_on),
+/* Small trees made by hand, which the fuzzer begins with: one is sound, the others each have one fault. */
+static void files_made_by_hand_are_judged_rightly(void **state)
+{
+    static const struct {
+        const char *name;
+        bool sound;
+    } files[] = { { "new", true },    { "trees", true },  { "order", false },
+                  { "twice", false }, { "cycle", false }, { "cut", false } };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        char path[100];
+        struct file_check_report report;
+        (void)snprintf(path, sizeof path, "tests/fuzz/corpus/file_check/%s", files[i].name);
+        int fd = open(path, O_RDONLY);
+        assert_true(fd >= 0);
+        struct file_check_options options = { .fd = fd, .fault = note_fault, .context = f };
+        f->fault[0] = '\0';
+        assert_ok(file_check(&options, &report));
+        if ((report.faults == 0) != files[i].sound)
+            fail_msg("%s: %s", files[i].name, f->fault);
+        close(fd);
+    }
+}
+
+TESTS(WITH_FILE(sound_files_of_any_history_pass), WITH_FILE(files_made_by_hand_are_judged_rightly),
+      WITH_FILE(a_snapshot_that_is_held_can_be_checked_while_writes_go_on),
       WITH_FILE(a_flipped_byte_anywhere_is_noticed_or_without_consequence),
       WITH_FILE(a_page_of_another_place_or_of_zeros_is_noticed), WITH_FILE(a_cut_file_is_noticed))

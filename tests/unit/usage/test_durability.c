@@ -199,6 +199,32 @@ static void promise_1_verdicts_are_those_of_the_run_that_was_committed(void **st
     assert_usage_total(f, "1000000000000000000000000003.25", 2);
 }
 
+/* The map is made larger while the store runs, also when one commit needs more than all there is. */
+static void promise_1_a_map_that_is_too_small_grows(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct kv_stats stats;
+    store_close(f->base.store);
+    f->base.options.map_size_bytes = (size_t)1 << 20;
+    f->base.options.map_size_max_bytes = (size_t)256 << 20;
+    store_fixture_open(&f->base);
+    for (int i = 0; i < 60; i++) {
+        char id[32];
+        struct post post = post_good();
+        (void)snprintf(id, sizeof id, "\"grow-%d\"", i);
+        post.id = id;
+        post.resource_uri = id;
+        post.start = "\"2026-01-05T00:00:00Z\"";
+        post.end = "\"2026-01-30T00:00:00Z\"";
+        usage_post_accepted(f, &post);
+    }
+    assert_ok(store_stats(f->base.store, &stats));
+    assert_true(stats.map_size_bytes > (size_t)1 << 20);
+    assert_int_equal(store_counters(f->base.store).commit_failures, 0);
+    assert_false(store_counters(f->base.store).degraded);
+    f->base.options.map_size_bytes = (size_t)1 << 30;
+}
+
 /* A map that is really full: clear error, reads go on, and with more room the same batch goes through. */
 static void promise_1_a_full_store_says_so_and_reads_go_on(void **state)
 {
@@ -343,5 +369,6 @@ TESTS(WITH_USAGE(promise_1_nothing_of_a_failed_batch_stays_and_its_retry_is_acce
       WITH_USAGE(promise_1_a_batch_may_be_submitted_again),
       WITH_USAGE(promise_1_batches_of_a_failed_group_are_written_one_by_one),
       WITH_USAGE(promise_1_verdicts_are_those_of_the_run_that_was_committed),
-      WITH_USAGE(promise_1_a_full_store_says_so_and_reads_go_on), WITH_USAGE(promise_1_done_is_called_after_the_commit),
+      WITH_USAGE(promise_1_a_map_that_is_too_small_grows), WITH_USAGE(promise_1_a_full_store_says_so_and_reads_go_on),
+      WITH_USAGE(promise_1_done_is_called_after_the_commit),
       WITH_USAGE(promise_9_killed_at_any_moment_it_loses_nothing))

@@ -148,9 +148,10 @@ static void all_shapes_give_the_same_records(void **state)
 #define INSTANCE(uri, tags)                                                                                            \
     "\"{\\\"Microsoft.Resources\\\":{\\\"resourceUri\\\":\\\"" uri                                                     \
     "\\\",\\\"location\\\":\\\"east\\\",\\\"tags\\\":" tags "}}\""
-#define ROW(meter, start, quantity, instance)                                                                               \
-    "{\"id\":\"x\",\"properties\":{\"subscriptionId\":\"09065051-CFE9-4fcf-b90c-87f2af292fc9\",\"usageStartTime\":\"" start \
-    "\",\"usageEndTime\":\"2019-12-10T19:00:00+00:00\",\"quantity\":" quantity ",\"meterId\":\"" meter                      \
+#define SUBSCRIPTION "09065051-CFE9-4fcf-b90c-87f2af292fc9"
+#define ROW(meter, start, quantity, instance)                                                                          \
+    "{\"id\":\"x\",\"properties\":{\"subscriptionId\":\"" SUBSCRIPTION "\",\"usageStartTime\":\"" start                \
+    "\",\"usageEndTime\":\"2019-12-10T19:00:00+00:00\",\"quantity\":" quantity ",\"meterId\":\"" meter                 \
     "\",\"instanceData\":" instance "}}"
 #define URI "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"
 #define GOOD ROW("fab6eb84-500b-4a09-a8ca-7358f8bbaea5", "2019-12-10T18:00:00+00:00", "1.50", INSTANCE(URI, "\\\"\\\""))

@@ -1,5 +1,5 @@
-/* A store that version 0.1.0 wrote (schema 1, made by its own import: 12 records of history, 113 live ones) is brought to
- * the present schema: the same records, rows by name, identities and accounts. */
+/* A store that version 0.1.0 wrote (schema 1, made by its own import: 12 records of history, 113 live ones) is brought
+ * to the present schema: the same records, rows by name, identities and accounts. */
 #include "support/life.h"
 
 #include "base/files.h"

@@ -1,6 +1,6 @@
-/* One simulated life of a store: random usage, corrections, time, retention, failing writes, power cuts and restarts,
- * with every answer compared with the model's. Everything random comes from the seed. Used by test_model.c (no faults but
- * failing writes) and by tests/sim (a disk with faults, planted bugs).
+/* One simulated life of a store: random usage, corrections, time, retention, failing writes, power cuts, restarts,
+ * with every answer compared with the model's. Everything random comes from the seed. Used by test_model.c (no faults
+ * but failing writes) and by tests/sim (a disk with faults, planted bugs).
  *
  * The checkers, after architecture section 3:
  *  - acknowledged implies present after any power cut, refused implies absent, and nothing is counted twice: the model
