@@ -439,6 +439,10 @@ const Vendored = struct {
     defines: []const []const u8 = &.{},
     flags: []const []const u8 = &.{},
     own_includes: []const []const u8 = &.{},
+    /// Folders of other libraries, from the folder of all libraries.
+    other_includes: []const []const u8 = &.{},
+    x86_64_defines: []const []const u8 = &.{},
+    aarch64_defines: []const []const u8 = &.{},
     /// Parts of the library that are ours, from the root of the repository.
     our_sources: []const []const u8 = &.{},
 };
@@ -501,6 +505,7 @@ const vendored = [_]Vendored{
         .own_includes = &.{"library"},
         .defines = &.{mbedtls_config},
         .our_sources = &.{"src/net/tls_gcm.c"},
+        .other_includes = &.{"libsodium/src/libsodium/include"},
         // Those that src/net/mbedtls_config.h leaves empty are not listed.
         .sources = &.{
             "library/aes.c",
@@ -575,6 +580,30 @@ const vendored = [_]Vendored{
             "library/x509write.c",
             "library/x509write_crt.c",
         },
+    },
+    .{
+        .name = "libsodium",
+        .includes = &.{"src/libsodium/include"},
+        .own_includes = &.{"src/libsodium/include/sodium"},
+        // Only AES-256-GCM; src/net/tls_gcm.c has the two small functions that it wants of the rest.
+        .sources = &.{
+            "src/libsodium/crypto_aead/aes256gcm/aesni/aead_aes256gcm_aesni.c",
+            "src/libsodium/crypto_aead/aes256gcm/armcrypto/aead_aes256gcm_armcrypto.c",
+            "src/libsodium/crypto_verify/verify.c",
+            "src/libsodium/sodium/runtime.c",
+        },
+        .defines = &.{ "-DCONFIGURED=1", "-DNATIVE_LITTLE_ENDIAN=1", "-DSODIUM_STATIC=1", "-DHAVE_GCC_MEMORY_FENCES=1" },
+        .x86_64_defines = &.{
+            "-DHAVE_CPUID=1",
+            "-DHAVE_AVX_ASM=1",
+            "-DHAVE_EMMINTRIN_H=1",
+            "-DHAVE_PMMINTRIN_H=1",
+            "-DHAVE_TMMINTRIN_H=1",
+            "-DHAVE_SMMINTRIN_H=1",
+            "-DHAVE_AVXINTRIN_H=1",
+            "-DHAVE_WMMINTRIN_H=1",
+        },
+        .aarch64_defines = &.{ "-DHAVE_ARMCRYPTO=1", "-DHAVE_SYS_AUXV_H=1", "-DHAVE_GETAUXVAL=1" },
     },
     .{
         .name = "llhttp",
@@ -675,7 +704,7 @@ const Target = enum {
 
     fn cpu(target: Target) []const u8 {
         return switch (target) {
-            // AES and carry-less multiplication at compile time select Mbed TLS's fast path for AES-GCM.
+            // AES and carry-less multiplication at compile time select Mbed TLS's fast path for AES.
             .@"x86_64-linux-musl" => "x86_64_v2+aes+pclmul-fast_shld_rotate",
             .@"aarch64-linux-musl" => "baseline+aes+sha2",
         };
@@ -839,9 +868,14 @@ fn addVendored(context: Context, library: Vendored, target: Target) *Build.Step.
     });
     for (library.includes) |path| module.addIncludePath(root.path(b, path));
     for (library.own_includes) |path| module.addIncludePath(root.path(b, path));
+    for (library.other_includes) |path| module.addIncludePath(context.vendor.path(b, path));
     module.addIncludePath(b.path("src"));
     module.addIncludePath(b.path(our_headers));
-    const flags = joined(b, &.{ &.{"-w"}, library.defines, library.flags });
+    const cpu_defines = switch (target) {
+        .@"x86_64-linux-musl" => library.x86_64_defines,
+        .@"aarch64-linux-musl" => library.aarch64_defines,
+    };
+    const flags = joined(b, &.{ &.{"-w"}, library.defines, cpu_defines, library.flags });
     module.addCSourceFiles(.{ .root = root, .files = library.sources, .flags = flags });
     module.addCSourceFiles(.{ .files = library.our_sources, .flags = flags });
     return staticLibrary(b, library.name, module);
@@ -1062,11 +1096,13 @@ const Sanitized = struct {
             const ours = index >= library.sources.len;
             const clang = san.compiler();
             clang.addArgs(library.defines);
+            clang.addArgs(if (builtin.cpu.arch == .aarch64) library.aarch64_defines else library.x86_64_defines);
             clang.addArgs(library.flags);
             clang.addArgs(&san_vendor_flags);
             clang.addArgs(sanCpuFlags());
             for (library.includes) |path| clang.addPrefixedDirectoryArg("-I", root.path(b, path));
             for (library.own_includes) |path| clang.addPrefixedDirectoryArg("-I", root.path(b, path));
+            for (library.other_includes) |path| clang.addPrefixedDirectoryArg("-I", san.context.vendor.path(b, path));
             clang.addPrefixedDirectoryArg("-I", b.path("src"));
             clang.addPrefixedDirectoryArg("-I", b.path(our_headers));
             const source = if (ours) b.path(library.our_sources[index - library.sources.len]) else root.path(b, library.sources[index]);

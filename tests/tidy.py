@@ -37,6 +37,7 @@ THIRD_PARTY = {
     "mbedtls/": ["src/net/tls*.c", "src/net/tls_internal.h", "src/base/crypto.c", "src/base/signature.c",
                  "tests/unit/net/test_tls_gcm.c"],
     "psa/": ["src/net/tls*.c", "src/net/tls_internal.h", "src/base/crypto.c"],
+    "sodium/": ["src/net/tls.c", "src/net/tls_gcm.c", "tests/unit/net/test_tls_gcm.c"],
     "llhttp.h": ["src/net/http1*.c"],
     "yyjson.h": ["src/base/json*.c", "src/base/json_internal.h"],
     "libdeflate.h": ["src/base/gzip.c"],

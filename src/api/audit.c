@@ -8,7 +8,8 @@
 
 struct audit_call {
     struct read_job job; /* first member */
-    uint64_t after;
+    uint64_t after, before;
+    bool newest_first;
     size_t limit;
 };
 
@@ -36,7 +37,8 @@ static err_t read_entries(struct read_job *job, struct kv_txn *txn)
     struct audit_entry *entries;
     size_t count;
     bool more;
-    err_t error = audit_list(txn, arena, call->after, call->limit, &entries, &count, &more);
+    err_t error = call->newest_first ? audit_list_newest(txn, arena, call->before, call->limit, &entries, &count, &more)
+                                     : audit_list(txn, arena, call->after, call->limit, &entries, &count, &more);
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
@@ -47,11 +49,25 @@ static err_t read_entries(struct read_job *job, struct kv_txn *txn)
         put_entry(&json, &entries[i], arena);
     json_end_array(&json);
     if (more) {
-        struct text after = arena_format(arena, "%llu", (unsigned long long)entries[count - 1].number);
-        put_member(&json, "nextLink", link_with(job->exchange, TEXT("after"), after));
+        struct text last = arena_format(arena, "%llu", (unsigned long long)entries[count - 1].number);
+        struct text way = call->newest_first ? TEXT("before") : TEXT("after");
+        put_member(&json, "nextLink", link_with(job->exchange, way, last));
     }
     json_end_object(&json);
     return ERROR_OK;
+}
+
+/* before, even without a number, asks for the newest first; a number for what is older than that. */
+static bool read_before(struct http_exchange *exchange, struct audit_call *call)
+{
+    unsigned long long number = UINT64_MAX;
+    struct text text = http_query(http_request(exchange), TEXT("before"), &call->newest_first);
+    if (text.len > 0 && !text_to_u64(text, &number)) {
+        respond_error(exchange, ERROR_INVALID_PROPERTY, "before", "before must be the sequence of an entry");
+        return false;
+    }
+    call->before = number;
+    return true;
 }
 
 void handle_audit(struct http_exchange *exchange, void *context)
@@ -62,7 +78,8 @@ void handle_audit(struct http_exchange *exchange, void *context)
         respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
         return;
     }
-    if (!read_page_parameters(exchange, LIMIT_DEFAULT, AUDIT_PAGE_ENTRIES_MAX, &call->after, &call->limit))
+    if (!read_page_parameters(exchange, LIMIT_DEFAULT, AUDIT_PAGE_ENTRIES_MAX, &call->after, &call->limit) ||
+        !read_before(exchange, call))
         return;
     call->job.read = read_entries;
     read_job_start(&call->job, exchange);

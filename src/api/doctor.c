@@ -220,7 +220,7 @@ static void look_at_space(struct doctor *doctor, const struct forecast *forecast
 {
     uint64_t map_left = space->map_size_max_bytes - stats->used_size_bytes;
     doctor_find(doctor, "map", map_left < stats->used_size_bytes / 4 ? DOCTOR_ATTENTION : DOCTOR_OK,
-                "raise store.map_size or shorten retention",
+                "raise store.map_size_max or shorten retention",
                 "The map takes %.1f GiB and may grow to %.0f GiB; %.2f GiB are used.", gib(stats->map_size_bytes),
                 gib(space->map_size_max_bytes), gib(stats->used_size_bytes));
     if (forecast->days_until_full >= 0)

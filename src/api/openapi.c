@@ -64,7 +64,7 @@ static const struct about abouts[] = {
     { handle_reject_replay, "Rejects", "Posts it again, as kept or corrected; answers like a batch of one", "allowOld" },
     { handle_reject_delete, "Rejects", "Takes it off the open list", "" },
     { handle_findings, "Rejects", "Accepted usage that cannot be right", "from to check limit continuationToken" },
-    { handle_audit, "Operating", "Who changed what, when and by which request", "after limit" },
+    { handle_audit, "Operating", "Who changed what, when and by which request", "after before limit" },
     { handle_retention_get, "Operating", "What is kept how long, what is gone, sizes and their forecast", "" },
     { handle_retention_post, "Operating", "Says that the clock is right after it made a leap", "" },
     { handle_verify, "Proofs", "Proves the store: integrity and completeness as two answers", "" },

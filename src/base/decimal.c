@@ -339,9 +339,8 @@ struct decimal decimal_negate(const struct decimal *value)
     return result;
 }
 
-/* a + b, or a - b as a + ~b + 1. It does not fit exactly when both addends have the sign that the
- * result has not. */
-static bool add_words(const struct decimal *a, const struct decimal *b, bool subtract, struct decimal *out)
+/* a + b, or a - b as a + ~b + 1, modulo 2^192. */
+static struct decimal add_modulo(const struct decimal *a, const struct decimal *b, bool subtract)
 {
     uint64_t flip = subtract ? UINT64_MAX : 0;
     uint64_t carry = subtract;
@@ -351,6 +350,14 @@ static bool add_words(const struct decimal *a, const struct decimal *b, bool sub
         sum.words[i] = (uint64_t)word;
         carry = (uint64_t)(word >> 64);
     }
+    return sum;
+}
+
+/* It does not fit exactly when both addends have the sign that the result has not. */
+static bool add_words(const struct decimal *a, const struct decimal *b, bool subtract, struct decimal *out)
+{
+    uint64_t flip = subtract ? UINT64_MAX : 0;
+    struct decimal sum = add_modulo(a, b, subtract);
     uint64_t a_top = a->words[WORDS - 1];
     uint64_t b_top = b->words[WORDS - 1] ^ flip;
     uint64_t sum_top = sum.words[WORDS - 1];
@@ -363,6 +370,11 @@ static bool add_words(const struct decimal *a, const struct decimal *b, bool sub
 bool decimal_add(const struct decimal *a, const struct decimal *b, struct decimal *out)
 {
     return add_words(a, b, false, out);
+}
+
+void decimal_add_part(const struct decimal *a, const struct decimal *b, struct decimal *out)
+{
+    *out = add_modulo(a, b, false);
 }
 
 bool decimal_subtract(const struct decimal *a, const struct decimal *b, struct decimal *out)

@@ -44,6 +44,9 @@ int decimal_compare(const struct decimal *a, const struct decimal *b);
 struct decimal decimal_negate(const struct decimal *value);
 /* False when the sum does not fit; *out is then unchanged. out may alias a or b. */
 MUST_CHECK bool decimal_add(const struct decimal *a, const struct decimal *b, struct decimal *out);
+/* The sum modulo 2^192. For parts of a total that fits: whatever order they are added in, the last sum is the total,
+ * even where some of the parts together would not fit. out may alias a or b. */
+void decimal_add_part(const struct decimal *a, const struct decimal *b, struct decimal *out);
 MUST_CHECK bool decimal_subtract(const struct decimal *a, const struct decimal *b, struct decimal *out);
 /* floor(value * numerator / denominator) at the 30th decimal, exact in between; value >= 0,
  * numerator <= denominator, denominator > 0 (else REQUIRE fails). */

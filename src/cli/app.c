@@ -53,6 +53,7 @@ static err_t open_store(struct app *app, struct error_info *info)
         .create = true,
         .clock = app->clock,
         .map_size_bytes = options_size(&app->config, OPTION_STORE_MAP_SIZE),
+        .map_size_max_bytes = options_size(&app->config, OPTION_STORE_MAP_SIZE_MAX),
         .queue_weight_max = options_size(&app->config, OPTION_STORE_QUEUE_RECORDS_MAX),
         .retention = retention_of(&app->config),
         .upgrade = migrate_store,

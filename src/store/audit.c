@@ -93,46 +93,90 @@ static bool is_counter(struct text key)
     return text_equal(key, counter_key);
 }
 
-static err_t read_page(struct kv_cursor *cursor, struct arena *arena, uint64_t after, size_t max,
-                       struct audit_entry *entries, size_t *count, bool *more)
+/* A page under way: the entries, and the way the cursor goes. */
+struct page {
+    struct audit_entry *entries;
+    size_t max, count;
+    bool more;
+};
+
+static err_t take(struct page *page, struct arena *arena, struct text key, struct text value)
+{
+    page->more = page->count == page->max;
+    if (page->more)
+        return ERROR_NOT_FOUND; /* as at the end of the table */
+    err_t error = decode(key, value, &page->entries[page->count]);
+    if (error == ERROR_OK)
+        error = copy_texts(arena, &page->entries[page->count]);
+    page->count += error == ERROR_OK;
+    return error;
+}
+
+static err_t read_upwards(struct kv_cursor *cursor, struct arena *arena, uint64_t after, struct page *page)
 {
     uint8_t from[NUMBER_KEY_SIZE];
     struct text key, value;
+    if (after == UINT64_MAX)
+        return ERROR_OK;
     put_u64be(from, after + 1);
     err_t error = kv_cursor_seek(cursor, BYTES(from), &key, &value);
-    for (; error == ERROR_OK && !is_counter(key); error = kv_cursor_next(cursor, &key, &value)) {
-        *more = *count == max;
-        if (*more)
-            return ERROR_OK;
-        error = decode(key, value, &entries[*count]);
+    while (error == ERROR_OK && !is_counter(key)) {
+        error = take(page, arena, key, value);
         if (error == ERROR_OK)
-            error = copy_texts(arena, &entries[*count]);
-        if (error != ERROR_OK)
-            return error;
-        ++*count;
+            error = kv_cursor_next(cursor, &key, &value);
     }
+    return error;
+}
+
+/* The counter lies behind all numbers. */
+static err_t read_downwards(struct kv_cursor *cursor, struct arena *arena, uint64_t before, struct page *page)
+{
+    uint8_t from[NUMBER_KEY_SIZE];
+    struct text key, value;
+    put_u64be(from, before);
+    err_t error = kv_cursor_seek(cursor, BYTES(from), &key, &value);
+    if (error == ERROR_OK || error == ERROR_NOT_FOUND)
+        error = kv_cursor_previous(cursor, &key, &value);
+    while (error == ERROR_OK) {
+        if (!is_counter(key))
+            error = take(page, arena, key, value);
+        if (error == ERROR_OK)
+            error = kv_cursor_previous(cursor, &key, &value);
+    }
+    return error;
+}
+
+static err_t read_list(struct kv_txn *txn, struct arena *arena, uint64_t number, size_t max, struct audit_entry **out,
+                       size_t *count, bool *more,
+                       err_t (*read)(struct kv_cursor *, struct arena *, uint64_t, struct page *))
+{
+    struct kv_cursor *cursor;
+    struct page page = { .max = max < AUDIT_PAGE_ENTRIES_MAX ? max : AUDIT_PAGE_ENTRIES_MAX };
+    *count = 0;
+    *more = false;
+    *out = page.entries = arena_array(arena, page.max + 1, sizeof *page.entries);
+    if (page.entries == NULL)
+        return ERROR_NO_MEMORY;
+    err_t error = kv_cursor_open(txn, KV_AUDIT, &cursor);
+    if (error != ERROR_OK)
+        return error;
+    error = read(cursor, arena, number, &page);
+    kv_cursor_close(cursor);
+    *count = page.count;
+    *more = page.more;
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
 err_t audit_list(struct kv_txn *txn, struct arena *arena, uint64_t after, size_t max, struct audit_entry **out,
                  size_t *count, bool *more)
 {
-    struct kv_cursor *cursor;
-    *count = 0;
-    *more = false;
-    if (max > AUDIT_PAGE_ENTRIES_MAX)
-        max = AUDIT_PAGE_ENTRIES_MAX;
-    *out = arena_array(arena, max + 1, sizeof **out);
-    if (*out == NULL)
-        return ERROR_NO_MEMORY;
-    if (after == UINT64_MAX)
-        return ERROR_OK;
-    err_t error = kv_cursor_open(txn, KV_AUDIT, &cursor);
-    if (error != ERROR_OK)
-        return error;
-    error = read_page(cursor, arena, after, max, *out, count, more);
-    kv_cursor_close(cursor);
-    return error;
+    return read_list(txn, arena, after, max, out, count, more, read_upwards);
+}
+
+err_t audit_list_newest(struct kv_txn *txn, struct arena *arena, uint64_t before, size_t max, struct audit_entry **out,
+                        size_t *count, bool *more)
+{
+    return read_list(txn, arena, before, max, out, count, more, read_downwards);
 }
 
 /* --- retention --- */

@@ -40,6 +40,10 @@ MUST_CHECK err_t audit_write(struct store_write *write, struct audit_entry *entr
 MUST_CHECK err_t audit_list(struct kv_txn *txn, struct arena *arena, uint64_t after, size_t max,
                             struct audit_entry **out, size_t *count, bool *more);
 
+/* The same the other way round: entries with number < before, descending; UINT64_MAX begins with the newest. */
+MUST_CHECK err_t audit_list_newest(struct kv_txn *txn, struct arena *arena, uint64_t before, size_t max,
+                                   struct audit_entry **out, size_t *count, bool *more);
+
 /* Retention, writer's transaction: removes entries older than before_ns, oldest first, at most 'budget' a call. */
 MUST_CHECK err_t audit_drop(struct kv_txn *txn, int64_t before_ns, size_t budget, bool *left);
 

@@ -269,6 +269,17 @@ static err_t first_sequence_from(struct slice *slice, uint32_t hour, uint64_t *s
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
+/* Where the oldest segment that is still there begins, at most at *sequence. A segment of history may hold entries
+ * from both sides of the cut; while its records can be corrected, it must be known which corrections they have. */
+static err_t begin_with_segment(struct slice *slice, uint64_t *sequence)
+{
+    struct key key = { .size = JOURNAL_KEY_SIZE };
+    err_t error = next_key(slice->txn, KV_JOURNAL, false, &key);
+    if (error == ERROR_OK && get_u64be(key.bytes) < *sequence)
+        *sequence = get_u64be(key.bytes);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
 static err_t drop_journal(struct slice *slice)
 {
     uint32_t hour = cut_hour(slice, RETENTION_JOURNAL);
@@ -283,7 +294,9 @@ static err_t drop_journal(struct slice *slice)
     error = journal_drop(slice->txn, sequence, RETENTION_SLICE_SEGMENTS, &slice->left);
     if (error != ERROR_OK || slice->left)
         return error;
-    error = drop_entries(slice, KV_CORRECTIONS, 8, sequence, NULL, &position);
+    error = begin_with_segment(slice, &sequence);
+    if (error == ERROR_OK)
+        error = drop_entries(slice, KV_CORRECTIONS, 8, sequence, NULL, &position);
     if (error != ERROR_OK || slice->left)
         return error;
     return drop_entries(slice, KV_SPANS, 4, hour, NULL, &position);

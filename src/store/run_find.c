@@ -139,10 +139,7 @@ static err_t get_sum(struct kv_txn *txn, enum row_family family, const uint8_t *
         if (reader.ended || memcmp(reader.row, stored_key, run_key_size(family)) != 0)
             continue;
         struct row_sum sum = row_sum_decode(reader.row + run_key_size(family));
-        if (!decimal_add(&total.quantity, &sum.quantity, &total.quantity)) {
-            error = ERROR_STORE_CORRUPT;
-            break;
-        }
+        decimal_add_part(&total.quantity, &sum.quantity, &total.quantity);
         total.records += sum.records;
         found = true;
     }

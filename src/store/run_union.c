@@ -132,16 +132,14 @@ static err_t take(struct run_union *runs, const uint8_t **row)
     return ERROR_OK;
 }
 
-static err_t add_up(uint8_t *total, const uint8_t *row)
+/* The writer has checked that the total fits; the parts at hand may not, in this order or when they are only some. */
+static void add_up(uint8_t *total, const uint8_t *row)
 {
     const size_t key_size = ROW_KEY_SIZE - 4;
     struct row_sum sum = row_sum_decode(total + key_size), more = row_sum_decode(row + key_size);
-    /* The writer has checked that sums fit, so this is damage. */
-    if (!decimal_add(&sum.quantity, &more.quantity, &sum.quantity))
-        return ERROR_STORE_CORRUPT;
+    decimal_add_part(&sum.quantity, &more.quantity, &sum.quantity);
     sum.records += more.records;
     row_sum_encode(&sum, total + key_size);
-    return ERROR_OK;
 }
 
 /* The next row has the same key as 'row': one row of all that have it. An id is claimed once, so one is as good. */
@@ -152,10 +150,10 @@ static err_t take_equal(struct run_union *runs, const uint8_t **row, const struc
     while (run_order_equal(&runs->heads[runs->losers[0]], order)) {
         const uint8_t *more;
         err_t error = take(runs, &more);
-        if (error == ERROR_OK && runs->family != ROWS_DEDUPE)
-            error = add_up(runs->row, more);
         if (error != ERROR_OK)
             return error;
+        if (runs->family != ROWS_DEDUPE)
+            add_up(runs->row, more);
     }
     return ERROR_OK;
 }

@@ -36,6 +36,11 @@ struct store_state write_state(const struct store_write *write)
     return write->state;
 }
 
+uint64_t write_undone(const struct store_write *write)
+{
+    return write->undone;
+}
+
 err_t write_intern(struct store_write *write, enum dictionary_kind kind, struct text identity, struct text text,
                    uint32_t *id)
 {
@@ -125,7 +130,8 @@ static err_t add_sum(struct pending *pending, const struct row_key *key, const s
     if (value == NULL)
         return ERROR_NO_MEMORY;
     struct row_sum sum = row_sum_decode(value);
-    REQUIRE(decimal_add(&sum.quantity, quantity, &sum.quantity));
+    /* Part of a row's sum, which fits: a rebuild, whose commits lie elsewhere, may meet larger parts. */
+    decimal_add_part(&sum.quantity, quantity, &sum.quantity);
     sum.records += records;
     row_sum_encode(&sum, value);
     return ERROR_OK;

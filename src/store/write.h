@@ -25,6 +25,10 @@ int64_t write_reported_ns(const struct store_write *write);
 /* State as of now, earlier jobs of this transaction included. */
 struct store_state write_state(const struct store_write *write);
 
+/* How many transactions this process had to undo. What is remembered from one transaction to the next, dictionary ids
+ * say, is void when it has changed. */
+uint64_t write_undone(const struct store_write *write);
+
 MUST_CHECK err_t write_intern(struct store_write *write, enum dictionary_kind kind, struct text identity,
                               struct text text, uint32_t *id);
 

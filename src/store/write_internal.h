@@ -18,6 +18,7 @@ struct store_write {
     struct claims claims;
     struct pending hourly, daily, rollup;
     size_t upkeep_rows; /* due with the next commits */
+    uint64_t undone;    /* transactions; see write_undone */
     uint64_t
         usage_times[USAGE_TIMES_REMEMBERED]; /* usage hour, reported hour inverted; forgotten when a commit fails */
     bool span_noted;                         /* since the last flush; then the next three are set */

@@ -130,6 +130,7 @@ static void undo(struct writer *writer)
 {
     struct store_write *write = &writer->write;
     reset(writer);
+    write->undone++;
     journal_undo(&write->journal, write->state.last_sequence + 1, write->state.head);
     memset(write->usage_times, 0, sizeof write->usage_times);
     write->span_noted = false;

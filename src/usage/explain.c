@@ -22,7 +22,8 @@ struct search {
     uint32_t first_usage_hour, end_usage_hour;
     uint32_t *hours; /* reported hours to look at, ascending */
     size_t hour_count;
-    uint64_t first_kept; /* sequence */
+    uint64_t first_kept;     /* sequence */
+    int64_t first_kept_hour; /* of its commit; before it spans may be gone with the journal. -1: nothing is gone */
     size_t items, entries, text_bytes;
     err_t (*emit)(void *context, const struct explain_item *item);
     void *context;
@@ -196,6 +197,8 @@ static err_t search_hour(struct search *s, uint32_t hour, struct explain_positio
     struct journal_reader reader;
     struct journal_entry entry;
     err_t error = store_span(s->txn, hour, &first, &last);
+    if (error == ERROR_NOT_FOUND)
+        s->result->incomplete = s->result->incomplete || hour < s->first_kept_hour;
     if (error != ERROR_OK)
         return error == ERROR_NOT_FOUND ? ERROR_OK : error;
     s->result->incomplete = s->result->incomplete || first < s->first_kept;
@@ -223,6 +226,7 @@ static err_t search_journal(struct search *s, struct explain_position *position)
     if (error != ERROR_OK)
         return error;
     s->first_kept = reader.left > 0 ? reader.sequence : UINT64_MAX;
+    s->first_kept_hour = reader.left > 0 && s->first_kept > 1 ? instant_hour(reader.reported_ns) : -1;
     journal_close(&reader);
     for (size_t i = 0; i < s->hour_count && error == ERROR_OK && !s->result->more; i++) {
         if (s->hours[i] < position->reported_hour)

@@ -1,7 +1,7 @@
 /* The checks on arrival, and the findings they leave.
  *
  * In KV_REJECTS: 'f' day kind hash -> finding; 'g' -> tally. What is remembered of a meter is found by its dictionary
- * id; a transaction that is undone may give the id to another meter, which shows in a sequence that comes again. */
+ * id; a transaction that is undone may give the id to another meter, so all of it is forgotten then. */
 #include "usage/sanity.h"
 
 #include <stdlib.h>
@@ -49,7 +49,7 @@ struct sanity {
     uint8_t facts[METERS_REMEMBERED]; /* enum meter_fact by dictionary id */
     struct remembered_level levels[LEVELS_REMEMBERED];
     struct remembered_limit limits[LIMITS_REMEMBERED];
-    uint64_t last_sequence; /* newest record looked at */
+    uint64_t undone; /* transactions, when it was last looked */
     uint64_t subscriptions_version;
     struct subscription_deleted *deleted;
     size_t deleted_count;
@@ -229,13 +229,13 @@ void sanity_free(struct sanity *sanity)
 err_t sanity_begin(struct sanity *sanity, struct store_write *write)
 {
     uint64_t version;
-    if (write_state(write).last_sequence < sanity->last_sequence) {
+    if (write_undone(write) != sanity->undone) {
         memset(sanity->facts, METER_NOT_LOOKED_UP, sizeof sanity->facts);
         memset(sanity->levels, 0, sizeof sanity->levels);
         memset(sanity->limits, 0, sizeof sanity->limits);
         sanity->subscriptions_version = UINT64_MAX;
     }
-    sanity->last_sequence = write_state(write).last_sequence;
+    sanity->undone = write_undone(write);
     err_t error = subscription_version(write_txn(write), &version);
     if (error != ERROR_OK || version == sanity->subscriptions_version)
         return error;
@@ -364,7 +364,6 @@ err_t sanity_check(struct sanity *sanity, struct store_write *write, const struc
 {
     err_t error = ERROR_OK;
     enum meter_fact fact = fact_of(sanity, record, entry->meter);
-    sanity->last_sequence = entry->sequence;
     if (fact == METER_FINE && sanity->deleted_count == 0)
         return ERROR_OK;
     if (fact == METER_BOUNDED)

@@ -5,43 +5,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import {
-  Browser, ROOT, checkAccessibility, checkWidth, readCsv, serverHour, settled, showAllRows, startSubject, sum, summary, sumsByUnit, table,
+  ROOT, checkAccessibility, checkWidth, readCsv, serverHour, settled, showAllRows, sum, summary, sumsByUnit, table,
 } from "./browser.mjs";
+import { DAY, HOUR, browser, explainFirst, findings, iso, operator, subject, usage, window } from "./stage.mjs";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const DOCS = ["", "getting-started.html", "posting-usage.html", "reading-usage.html", "corrections.html", "producers.html", "rejects.html", "importing-history.html", "running.html", "retention.html", "errors.html"];
-
-let subject;
-let browser;
-
-before(async () => {
-  subject = await startSubject();
-  browser = await Browser.start(subject.url);
-});
-
-after(async () => {
-  await browser?.close();
-  await subject?.close();
-});
-
-const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
-const usage = (parameters) => `#/usage?${new URLSearchParams(parameters)}`;
+const DOCS = ["", "getting-started.html", "posting-usage.html", "reading-usage.html", "corrections.html", "producers.html", "rejects.html", "importing-history.html", "running.html", "retention.html", "backup.html", "errors.html"];
 const group = (row) => row.meterId ?? row.subscriptionId ?? row.resourceUri ?? row.location ?? row.source;
-
-/** Three whole days before today, as both the console and the API take them. */
-async function window(page) {
-  const today = Math.floor((await serverHour(browser, page)) / DAY) * DAY;
-  return { from: iso(today - 3 * DAY), to: iso(today) };
-}
-
-const operator = (run, options) =>
-  browser.page(async (page) => {
-    await browser.signIn(page, subject.operator);
-    await run(page);
-  }, options);
 
 // ---- signing in and out ----
 
@@ -596,9 +567,13 @@ test("the status page tells how the server is and moves the demo's clock", () =>
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Status");
     const { version, store } = await (await page.request.get(`${browser.base}/v1/status`)).json();
     const text = await page.textContent("main");
-    for (const part of ["Ready", version, "UTC", "Accepted", "Growth on average", "Waiting in the queue"]) assert.ok(text.includes(part), part);
+    for (const part of ["Ready", version, "UTC", "Accepted", "Reported hours are closed until", "Signed head covers", "grows by about", "Usage by the hour", "Waiting in the queue"]) assert.ok(text.includes(part), part);
     assert.ok(Number(store.sequence) > 0);
     assert.match(text, /sends? usage but (is|are) not known here/);
+
+    // What an operator should look at is told first.
+    const alerts = (await (await page.request.get(`${browser.base}/v1/alerts`)).json()).value;
+    assert.equal(await page.locator(".alerts .alert").count(), alerts.length);
 
     const time = () => page.locator(".fact:has(dt:text-is('Time')) dd").textContent();
     const before = await serverHour(browser, page);
@@ -647,6 +622,16 @@ test("pages pass axe in both themes", async () => {
         await page.waitForSelector("textarea");
         await checkAccessibility(page, `rejects, ${theme}`);
       }
+      await explainFirst(page);
+      await checkAccessibility(page, `explain, ${theme}`);
+      await page.click("main tbody a >> nth=0");
+      await page.waitForSelector("#record-correct");
+      await checkAccessibility(page, `record, ${theme}`);
+      await findings(page);
+      await checkAccessibility(page, `findings, ${theme}`);
+      await page.goto(`${browser.base}/#/audit`);
+      await page.waitForSelector("main tbody tr");
+      await checkAccessibility(page, `audit, ${theme}`);
       for (const name of DOCS) {
         await page.goto(`${browser.base}/docs/${name}`);
         await checkAccessibility(page, `docs/${name}, ${theme}`);
@@ -687,6 +672,16 @@ test("nothing is wider than a phone", () =>
         await page.waitForSelector("textarea");
         await checkWidth(page, "rejects");
       }
+      await explainFirst(page);
+      await checkWidth(page, "explain");
+      await page.click("main tbody a >> nth=0");
+      await page.waitForSelector("#record-correct");
+      await checkWidth(page, "record");
+      await findings(page);
+      await checkWidth(page, "findings");
+      await page.goto(`${browser.base}/#/audit`);
+      await page.waitForSelector("main tbody tr");
+      await checkWidth(page, "audit");
       for (const name of DOCS) {
         await page.goto(`${browser.base}/docs/${name}`);
         await checkWidth(page, `docs/${name}`);

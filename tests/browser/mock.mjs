@@ -82,6 +82,7 @@ function toUnits(text) {
 }
 
 function toText(units) {
+  if (units < 0n) return `-${toText(-units)}`;
   const digits = units.toString().padStart(Number(SCALE) + 1, "0");
   const fraction = digits.slice(-Number(SCALE)).replace(/0+$/, "");
   return digits.slice(0, -Number(SCALE)) + (fraction && `.${fraction}`);
@@ -222,6 +223,54 @@ class Producers {
   }
 }
 
+/* ---- the records behind the rows ---- */
+
+const idOf = (index) => `mock-${index}`;
+const EXPLAIN_PAGE = 10;
+
+const recordOf = ({ hour, reported, meter, resource, units }, index) => ({
+  sequence: String(index + 1), reportedTime: isoTime(reported + 6 * 60_000), producer: meter.resourceProvider, id: idOf(index),
+  source: meter.resourceProvider, subscriptionId: resource.subscriptionId, meterId: meter.meterId, resourceUri: resource.resourceUri,
+  location: resource.location, usageStartTime: isoTime(hour), usageEndTime: isoTime(hour + HOUR), quantity: toText(units), tags: resource.tags,
+});
+const correctionOf = ({ correction }, index) => ({ sequence: String(index + 1), ...correction });
+
+function explain(usage, query, session) {
+  const [from, length] = query.has("usageDay") ? [Date.parse(query.get("usageDay")), DAY] : [Date.parse(query.get("usageHour")), HOUR];
+  const reported = Date.parse(query.get("reportedHour") ?? "");
+  const uri = query.get("resourceUri");
+  if (session.subscriptionId && session.subscriptionId !== query.get("subscriptionId")) {
+    throw new Refusal(404, "SubscriptionNotFound", "the subscription could not be found");
+  }
+  return usage.rows.map((row, index) => [row, index]).filter(([row]) => row.hour >= from && row.hour < from + length &&
+    (Number.isNaN(reported) || row.reported === reported) && row.meter.meterId === query.get("meterId") &&
+    row.resource.subscriptionId === query.get("subscriptionId") && (!uri || row.resource.resourceUri === uri));
+}
+
+function findRecord(usage, source, id, session) {
+  const index = Number(/^mock-(\d+)$/.exec(id)?.[1] ?? NaN);
+  const row = usage.rows[index];
+  const seen = row && !row.correction && row.meter.resourceProvider === source &&
+    (!session.subscriptionId || session.subscriptionId === row.resource.subscriptionId);
+  if (!seen) throw new Refusal(404, "RecordNotFound", "there is no record with this source and id here; check both, and whose they are");
+  const all = usage.rows.map((each, at) => [each, at]).filter(([each, at]) => at === index || each.corrects === index);
+  return { index, row, all };
+}
+
+function correct(usage, { source, id, action, quantity = "0", reason }, session, now) {
+  const { index, row, all } = findRecord(usage, source, id, session);
+  const units = toUnits(quantity) - all.reduce((sum, [each]) => sum + each.units, 0n);
+  if (units === 0n) return { source, id, action, quantity, difference: "0", changed: false };
+  const correction = { reportedTime: isoTime(now), original: String(index + 1), source, id, action, quantity,
+    difference: toText(units), reason, by: session.username };
+  usage.rows.push({ ...row, reported: Math.floor(now / HOUR) * HOUR, units, corrects: index, correction });
+  return { ...correctionOf(usage.rows.at(-1), usage.rows.length - 1), changed: true };
+}
+
+/* What operators look into; little of it, and always the same. */
+const FINDING = { kind: "over-window", count: 2, subscriptionId: TENANTS[0].subscriptionId, source: "Microsoft.Compute",
+  producer: "Microsoft.Compute", message: "16 of VM hours, where the window can hold 1.000001" };
+
 class Refusal extends Error {
   constructor(status, code, message, target) {
     super(message);
@@ -268,7 +317,7 @@ function summarize(usage, query, session, now) {
     const group = groups.get(key);
     if (group) {
       group.units += row.units;
-      group.records++;
+      group.records += row.corrects === undefined ? 1 : 0;
     } else {
       groups.set(key, { key, start, values, meter: row.meter, units: row.units, records: 1 });
     }
@@ -314,6 +363,9 @@ class Mock {
     this.producers = new Producers(now);
     this.sessions = new Map();
     this.requests = 0;
+    this.audit = Array.from({ length: 230 }, (_, index) => ({ sequence: String(index + 1), time: isoTime(now - (230 - index) * HOUR),
+      by: index % 7 ? "Microsoft.Compute" : "operator", action: index % 7 ? "usage.correct" : "token.create", subject: index % 7 ? "records" : `tokens/${index}`,
+      detail: index % 7 ? { corrections: 4, firstSequence: String(index * 90) } : undefined }));
   }
 
   session(request) {
@@ -397,9 +449,32 @@ class Mock {
       case "POST /v1/alerts/1/acknowledge":
         needsOperator();
         return json(200, Object.assign(this.producers.alert, { state: "acknowledged", acknowledgedBy: "operator" }));
+      case "GET /v1/explain":
+        return json(200, this.explain(url, request, session));
+      case "POST /v1/corrections":
+        needsOperator();
+        return json(200, this.correct(body, session));
+      case "GET /v1/changes": {
+        needsOperator();
+        const index = Number(url.searchParams.get("after"));
+        return json(200, { value: [{ kind: "record", ...recordOf(this.usage.rows[index], index) }], last: String(index + 1) });
+      }
+      case "GET /v1/findings":
+        needsOperator();
+        return json(200, { value: this.findings(url.searchParams.get("check") === "sums") });
+      case "GET /v1/audit": {
+        needsOperator();
+        const before = Number(url.searchParams.get("before") || Infinity);
+        const rows = this.audit.filter(({ sequence }) => Number(sequence) < before).reverse();
+        const value = rows.slice(0, Number(url.searchParams.get("limit")));
+        return json(200, { value, nextLink: value.length < rows.length
+          ? `http://${request.headers.host}/v1/audit?limit=${value.length}&before=${value.at(-1).sequence}` : undefined });
+      }
       case "GET /v1/summary":
         return this.summary(url, request, session, json, send);
       default: {
+        const [, ...record] = /^GET \/v1\/records\/([^/]+)\/([^/]+)$/.exec(name) ?? [];
+        if (record.length > 0) return json(200, this.record(...record.map(decodeURIComponent), session));
         const [, source] = /^PUT \/v1\/watermarks\/[^/]+\/([^/]+)$/.exec(name) ?? [];
         if (!source) throw new Refusal(404, "ResourceNotFound", "there is nothing at this address");
         needsOperator();
@@ -419,6 +494,43 @@ class Mock {
     const id = randomBytes(16).toString("hex");
     this.sessions.set(id, session);
     json(200, session, { "Set-Cookie": `session=${id}; HttpOnly; SameSite=Strict; Path=/` });
+  }
+
+  explain(url, request, session) {
+    const found = explain(this.usage, url.searchParams, session);
+    const skip = Number(url.searchParams.get("continuationToken") ?? 0);
+    const next = new URL(url.pathname + url.search, `http://${request.headers.host}`);
+    next.searchParams.set("continuationToken", skip + EXPLAIN_PAGE);
+    const page = found.slice(skip, skip + EXPLAIN_PAGE);
+    const sum = (rows) => toText(rows.reduce((total, [{ units }]) => total + units, 0n));
+    const value = page.map(([row, index]) => ({ ...(row.correction ? { kind: "correction", ...correctionOf(row, index) }
+      : { kind: "record", ...recordOf(row, index) }), share: toText(row.units) }));
+    return { value, quantity: found.length > 0 ? sum(found) : null, records: found.filter(([{ correction }]) => !correction).length,
+      explained: sum(page), nextLink: skip + EXPLAIN_PAGE < found.length ? next.href : undefined };
+  }
+
+  record(source, id, session) {
+    const { index, row, all } = findRecord(this.usage, source, id, session);
+    return { record: recordOf(row, index), corrections: all.slice(1).map(([each, at]) => correctionOf(each, at)),
+      counted: all.map(([{ hour, reported, units }]) => ({ reportedHour: isoTime(reported), usageHour: isoTime(hour), quantity: toText(units) })) };
+  }
+
+  correct(body, session) {
+    const answer = correct(this.usage, body, session, this.now);
+    if (answer.changed) {
+      this.audit.push({ sequence: String(this.audit.length + 1), time: isoTime(this.now), by: session.username, action: "usage.correct",
+        subject: "records", detail: { corrections: 1, firstSequence: answer.sequence } });
+    }
+    return answer;
+  }
+
+  findings(sums) {
+    const index = this.usage.rows.findIndex(({ meter }) => meter.name === "VM size hours");
+    const { meter, resource, hour, reported } = this.usage.rows[index];
+    const of = { kind: FINDING.kind, subscriptionId: resource.subscriptionId, meterId: meter.meterId, resourceUri: resource.resourceUri };
+    return sums
+      ? [{ ...of, usageHour: isoTime(hour), reportedHour: isoTime(reported), unit: meter.unit, quantity: 16, limit: 1.000001 }]
+      : [{ ...FINDING, ...of, firstTime: isoTime(reported), lastTime: isoTime(reported + HOUR), recordSequence: String(index + 1) }];
   }
 
   summary(url, request, session, json, send) {
@@ -443,13 +555,25 @@ class Mock {
     return send(200, `{"value":[${page.join(",")}],${JSON.stringify(tail).slice(1)}`, { "Content-Type": "application/json" });
   }
 
+  /* A disk that is nearly full, and a clock that is not trusted. */
+  retention(accepted) {
+    const part = (bytes, keepDays) => ({ bytes: accepted * bytes, bytesPerDay: accepted * bytes / 35 | 0,
+      ...(keepDays ? { keepDays, daysUntilSteady: keepDays - 35, steadyBytes: accepted * bytes * keepDays / 35 | 0 }
+        : { bytesInAYear: accepted * bytes * 365 / 35 | 0 }) });
+    return { waitsForTrust: true, hourlySince: null, dailySince: null,
+      sizes: { journal: part(70), hourly: part(52, 400), daily: part(9), rejects: part(2, 90), audit: part(1, 400), dedupe: part(34),
+        dictionary: part(1), total: { ...part(169), forecastBytes: accepted * 1690, diskFreeBytes: 2_000_000_000, daysUntilFull: 21 } } };
+  }
+
   status() {
     const accepted = this.usage.rows.length;
     return {
       version: "0.1.0", now: new Date(this.now).toISOString(), startedAt: new Date(this.startedAt).toISOString(),
       uptimeSeconds: Math.floor((this.now - this.startedAt) / 1000) + 4711, demo: true, ready: true,
       store: { fileSizeBytes: 48_234_496, usedSizeBytes: accepted * 350, mapSizeBytes: 1_073_741_824, sequence: String(accepted),
-        firstReportedTime: new Date(this.startedAt - 35 * DAY).toISOString(), lastReportedTime: new Date(this.now - 61_000).toISOString() },
+        firstReportedTime: new Date(this.startedAt - 35 * DAY).toISOString(), lastReportedTime: new Date(this.now - 61_000).toISOString(),
+        sealedUntil: isoTime(Math.floor(this.now / HOUR) * HOUR), headSequence: accepted - 40, seals: 3, clockWentBack: 0 },
+      retention: this.retention(accepted),
       ingest: { accepted, duplicate: 214, conflict: 3, rejected: 17, commits: 8123, queuedRecords: 0, lastCommitMs: 1.72 },
       net: { connections: 4, requests: this.requests, bytesIn: accepted * 410, bytesOut: this.requests * 5123 },
     };

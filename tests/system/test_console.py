@@ -1,5 +1,5 @@
-"""The console in a real browser: tests/browser/console.test.mjs, run by Node's test runner against a demo of its own,
-each of its tests a test here.
+"""The console in a real browser: tests/browser/*.test.mjs, run by Node's test runner one after the other against a demo of
+their own, each of their tests a test here.
 """
 import os
 import re
@@ -9,17 +9,18 @@ import pytest
 
 import harness
 
-FILE = os.path.join(harness.ROOT, "tests", "browser", "console.test.mjs")
-TIMEOUT_S = 420
+FILES = [os.path.join(harness.ROOT, "tests", "browser", name) for name in ("console.test.mjs", "proof.test.mjs")]
+TIMEOUT_S = 540
 TEST = re.compile(r"""^(\s*)(?:await\s+)?(?:\w+\.)?(?:test|it)\(\s*(["'`])(.+?)\2""", re.MULTILINE)
 
 
 def names():
-    """What the file calls its tests, read without running it."""
-    if not os.path.exists(FILE):
-        return []
-    with open(FILE, encoding="utf-8") as file:
-        return [name for _, _, name in TEST.findall(file.read()) if "${" not in name]
+    """What the files call their tests, read without running them."""
+    found = []
+    for path in FILES:
+        with open(path, encoding="utf-8") as file:
+            found += [name for _, _, name in TEST.findall(file.read()) if "${" not in name]
+    return found
 
 
 def results_of(tap):
@@ -40,12 +41,10 @@ def results_of(tap):
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     """(results, notes, whole output, exit code)"""
-    if not os.path.exists(FILE):
-        pytest.skip("tests/browser/console.test.mjs is not there")
     with harness.Stamp(tmp_path_factory.mktemp("console"), empty=False) as server:
         environment = dict(os.environ, STAMPMETER_READY_FILE=server.ready_file, NODE_EXTRA_CA_CERTS=server.ca_file)
-        done = subprocess.run(["node", "--test", "--test-reporter=tap", FILE], env=environment, cwd=harness.ROOT,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run(["node", "--test", "--test-reporter=tap", "--test-concurrency=1", *FILES],
+                              env=environment, cwd=harness.ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=TIMEOUT_S, check=False)
     output = done.stdout.decode(errors="replace")
     return (*results_of(output), output, done.returncode)

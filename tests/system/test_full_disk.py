@@ -101,11 +101,11 @@ def test_a_disk_that_has_room_again_needs_no_restart(disk, tmp_path):
 
 def test_a_full_map(tmp_path):
     own = guid()
-    with harness.Stamp(tmp_path, options={"store.map_size": "16MiB"}) as stamp:
+    with harness.Stamp(tmp_path, options={"store.map_size": "16MiB", "store.map_size_max": "16MiB"}) as stamp:
         batches, refused = post_until_full(stamp, own)
         assert batches
         check_reads_go_on(stamp, own, batches)
         stamp.stop()
-        stamp.options["store.map_size"] = "256MiB"
+        stamp.options["store.map_size_max"] = "256MiB"
         stamp.start()
         check_everything_is_there(stamp, own, batches, refused)

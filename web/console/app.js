@@ -1,8 +1,12 @@
 /* The console's frame: who is signed in, which page the address names, and the navigation around it. */
 
 import { onSignedOut, readSession, signOut } from "./api.js";
+import { AuditPage } from "./audit.js";
+import { ExplainPage } from "./explain.js";
+import { FindingsPage } from "./findings.js";
 import { readNames } from "./names.js";
 import { ProducersPage } from "./producers.js";
+import { RecordPage } from "./record.js";
 import { RejectsPage } from "./rejects.js";
 import { SignIn } from "./signin.js";
 import { StatusPage } from "./status.js";
@@ -15,7 +19,12 @@ const PAGES = [
   { path: "usage", title: "Usage", section: "Metering", roles: ["operator", "tenant"], view: UsagePage },
   { path: "producers", title: "Producers", section: "Metering", roles: ["operator"], view: ProducersPage },
   { path: "rejects", title: "Rejects", section: "Metering", roles: ["operator"], view: RejectsPage },
+  { path: "findings", title: "Findings", section: "Metering", roles: ["operator"], view: FindingsPage },
   { path: "status", title: "Status", section: "Stamp", roles: ["operator"], view: StatusPage },
+  { path: "audit", title: "Audit log", section: "Stamp", roles: ["operator"], view: AuditPage },
+  // Reached from other pages; the navigation shows where they belong.
+  { path: "explain", title: "Behind a figure", of: "usage", roles: ["operator", "tenant"], view: ExplainPage },
+  { path: "record", title: "Record", of: "usage", roles: ["operator", "tenant"], view: RecordPage },
 ];
 
 const pagesOf = (role) => PAGES.filter((page) => page.roles.includes(role));
@@ -123,7 +132,8 @@ class App extends Component {
   sidebar(page) {
     const { session, menu } = this.state;
     const pages = pagesOf(session.role);
-    const sections = [...new Set(pages.map((each) => each.section))];
+    const sections = [...new Set(pages.map((each) => each.section).filter(Boolean))];
+    const current = (each) => (each === page ? "page" : each.path === page?.of ? "true" : undefined);
     return html`
       <header class="sidebar">
         <div class="brand-row">
@@ -140,7 +150,7 @@ class App extends Component {
                 <ul key=${`${section} pages`}>
                   ${pages.filter((each) => each.section === section).map(
                     (each) => html`<li key=${each.path}><a href="#/${each.path}"
-                      aria-current=${each === page ? "page" : undefined}>${each.title}</a></li>`,
+                      aria-current=${current(each)}>${each.title}</a></li>`,
                   )}
                 </ul>`,
             )}

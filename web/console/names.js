@@ -93,6 +93,9 @@ export function groupOf(row, dimension, names) {
   return { key: text, value: text, ...described };
 }
 
+/** The unit of one meter's figures, in words where nobody knows it. */
+export const unitShown = (meterId, names) => names.meter(meterId)?.unit || "(unit not known)";
+
 /** What a row counts. Meters without a known unit may count different things, so each is kept to itself. */
 export function unitOf(row, names) {
   const meter = row.meterId && names.meter(row.meterId);

@@ -152,8 +152,14 @@ class Expectation extends Component {
   }
 }
 
-/** One alert with the button that says that somebody looks after it. */
-class Alert extends Component {
+/* Of a producer that posts under its own name, the name once. */
+const nameOf = (subject) => {
+  const [producer, source] = subject.split("/");
+  return producer === source ? producer : subject;
+};
+
+/** One alert with the button that says that somebody looks after it; `named` where its subject is not at hand. */
+export class Alert extends Component {
   state = { busy: false, error: null };
 
   async acknowledge() {
@@ -167,11 +173,11 @@ class Alert extends Component {
     this.setState({ busy: false });
   }
 
-  render({ alert }, { busy, error }) {
+  render({ alert, named }, { busy, error }) {
     const acknowledged = alert.state === "acknowledged";
     return html`
       <div class=${`notice alert ${acknowledged ? "warn" : "bad"}`}>
-        <p>${alert.text[0].toUpperCase() + alert.text.slice(1).replace(/(\d{4}-\d\d-\d\d)T(\d\d:\d\d):00Z/g, "$1 $2")}.
+        <p>${named && html`<strong>${nameOf(alert.subject)}</strong>: `}${alert.text[0].toUpperCase() + alert.text.slice(1).replace(/(\d{4}-\d\d-\d\d)T(\d\d:\d\d):00Z/g, "$1 $2")}.
           <span class="dim"> Alert since ${showTime(alert.since)}${acknowledged ? `, acknowledged by ${alert.acknowledgedBy}` : ""}</span></p>
         ${!acknowledged &&
         html`<button type="button" class="button" disabled=${busy} onClick=${() => this.acknowledge()}

@@ -3,6 +3,7 @@
 
 import { get, getAll, request } from "./api.js";
 import { groupDigits } from "./decimal.js";
+import { recordHref } from "./state.js";
 import { showMinute } from "./time.js";
 import { Badge, Component, ErrorBox, Loading, Segments, html } from "./ui.js";
 
@@ -95,6 +96,8 @@ class Entry extends Component {
         ${error && html`<${ErrorBox} error=${error} title="That did not work" />`}
         ${answer && html`<div class="notice warn" role="alert"><p>It is ${answer.verdict} again: ${answer.message}
           ${answer.target && html` (<code>${answer.target}</code>)`}</p></div>`}
+        ${row.verdict === "conflict" && row.id && html`<p>What counts is the record that came first:
+          ${" "}<a href=${recordHref(row)}>show it</a>. Correct that one if this one is right.</p>`}
         ${text === null && !error && html`<${Loading} what="the record" />`}
         ${text !== null && html`
           <label for=${id}>${row.event ? "The event" : "The record"}, as it was posted${row.truncated ? " (only the first part was kept)" : ""}</label>
@@ -148,9 +151,9 @@ export class RejectsPage extends Component {
   }
 
   async finish(what) {
-    this.setState({ opened: null, done: what });
+    // At once: what had the focus has gone.
+    this.setState({ opened: null, done: what }, () => this.heading?.focus());
     await this.load();
-    this.heading?.focus();
   }
 
   render(_, { rows, more, totals, error, filter, done }) {

@@ -2,7 +2,7 @@
  * #/usage?range=last30&groupBy=resource&meter=<id>. Defaults are left out; unknown or broken values become
  * defaults, because addresses are also written by hand. */
 
-import { HOUR, PRESETS, floorTo, toIso } from "./time.js";
+import { DAY, HOUR, PRESETS, floorTo, toIso } from "./time.js";
 
 export const GRANULARITIES = [
   { name: "hourly", title: "Hourly" },
@@ -107,6 +107,27 @@ export function drillInto(state, dimension, value) {
   }
   return { ...next, groupBy: "meter" };
 }
+
+/* What names a figure that can be explained. */
+const EXPLAINED = ["subscription", "meter", "resource"];
+
+/** The address of what is behind a row {value, start, end} of the Usage page, or null: it has to be one meter's in one
+ *  subscription, in one hour or day of usage. A tenant's rows are all of `own`, its subscription. */
+export function explainHref(view, { value, start, end }, own) {
+  const of = { [view.groupBy]: value ?? "" };
+  for (const { dimension, value: wanted } of view.filters) of[dimension] = wanted;
+  const subscription = of.subscription ?? own ?? /^\/subscriptions\/([^/]+)/i.exec(of.resource ?? "")?.[1];
+  const unit = { [HOUR]: "usageHour", [DAY]: "usageDay" }[end - start];
+  const named = Object.keys(of).every((dimension) => EXPLAINED.includes(dimension));
+  if (view.axis !== "usage" || !named || !of.meter || !subscription || !unit || start % (end - start) !== 0) return null;
+  const query = new URLSearchParams({ subscriptionId: subscription, meterId: of.meter });
+  if (of.resource) query.set("resourceUri", of.resource);
+  query.set(unit, toIso(start));
+  return `#/explain?${query}`;
+}
+
+/** The address of one record. */
+export const recordHref = ({ source, id }) => `#/record?${new URLSearchParams({ source, id })}`;
 
 /** What of the state decides about the data; a change of anything else redraws without asking the server. */
 export const dataKey = ({ range, from, to, axis, granularity, groupBy, filters }) =>

@@ -1,44 +1,23 @@
-/* The Status page: is the stamp well, how much has come in, how big is the store; in the demo, its clock. */
+/* The Status page: is the stamp well, what wants a look, how much has come in, what is sealed, how big the store is and
+ * will be; in the demo, its clock. */
 
 import { advanceClock, getAll, readStatus } from "./api.js";
 import { groupDigits } from "./decimal.js";
+import { Alert } from "./producers.js";
+import { Retention } from "./retention.js";
 import { stateHref, readState, withFilter } from "./state.js";
-import { DAY, showDuration, showMinute, showSecond } from "./time.js";
-import { Badge, Component, Count, ErrorBox, Loading, html } from "./ui.js";
+import { showDuration, showMinute, showSecond } from "./time.js";
+import { Badge, Component, Count, ErrorBox, Loading, html, showBytes } from "./ui.js";
 
 const REFRESH = 5_000;
 
-/* 1536 to "1.5 KiB" */
-function showBytes(bytes) {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  let value = Number(bytes);
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
-/* Bytes a day since the first record, or null while less than an hour is known. */
-function growth({ usedSizeBytes, firstReportedTime, lastReportedTime }) {
-  const days = (Date.parse(lastReportedTime ?? "") - Date.parse(firstReportedTime ?? "")) / DAY;
-  return days > 1 / 24 ? Number(usedSizeBytes) / days : null;
-}
-
 const Fact = ({ title, children }) => html`<div class="fact"><dt>${title}</dt><dd>${children}</dd></div>`;
-
-const Gauge = ({ title, part, whole }) => html`
-  <div class="gauge">
-    <label>${title}<progress max=${Number(whole) || 1} value=${Number(part)}></progress></label>
-    <span class="dim">${showBytes(part)} of ${showBytes(whole)}</span>
-  </div>`;
 
 const STATES = { Enabled: "good", Deleted: "plain", Unknown: "warn" };
 const ORDER = { Unknown: 0, Enabled: 1, Deleted: 2 };
 
 export class StatusPage extends Component {
-  state = { status: null, previous: null, subscriptions: null, error: null, live: true, clock: null };
+  state = { status: null, previous: null, subscriptions: null, alerts: [], error: null, live: true, clock: null };
 
   componentDidMount() {
     this.load();
@@ -55,9 +34,9 @@ export class StatusPage extends Component {
   async load() {
     this.loading = true;
     try {
-      const [status, subscriptions] = await Promise.all([readStatus(), getAll("/v1/subscriptions")]);
+      const [status, subscriptions, alerts] = await Promise.all([readStatus(), getAll("/v1/subscriptions"), getAll("/v1/alerts")]);
       if (!this.gone) {
-        this.setState({ status, previous: this.state.status, subscriptions, error: null });
+        this.setState({ status, previous: this.state.status, subscriptions, alerts: alerts.value, error: null });
       }
     } catch (error) {
       if (!this.gone) this.setState({ error });
@@ -78,7 +57,7 @@ export class StatusPage extends Component {
     }
   }
 
-  render({ query }, { status, subscriptions, error, live }) {
+  render({ query }, { status, subscriptions, alerts, error, live }) {
     return html`
       <div class="page-head">
         <h1 tabindex="-1">Status</h1>
@@ -88,8 +67,20 @@ export class StatusPage extends Component {
       ${error && html`<${ErrorBox} error=${error} title=${status ? "The figures are not fresh" : "The status could not be read"}
         onRetry=${() => this.load()} />`}
       ${!status && !error && html`<${Loading} what="the status" />`}
+      ${status && this.alerts(alerts)}
       ${status && this.facts(status)}
+      ${status?.retention && html`<${Retention} retention=${status.retention} store=${status.store} />`}
       ${subscriptions && this.subscriptions(subscriptions, readState(query))}`;
+  }
+
+  /* Those that nobody looks after yet come first. */
+  alerts(alerts) {
+    const rank = ({ state }) => (state === "open" ? 0 : 1);
+    return alerts.length > 0 && html`
+      <section class="alerts" aria-label="Alerts">
+        ${[...alerts].sort((a, b) => rank(a) - rank(b)).map((alert) => html`<${Alert} key=${alert.id} alert=${alert} named
+          onChanged=${() => this.load()} />`)}
+      </section>`;
   }
 
   /* How many more than when the page asked last. */
@@ -102,7 +93,6 @@ export class StatusPage extends Component {
 
   facts(status) {
     const { store, ingest, net } = status;
-    const daily = growth(store);
     const time = (text) => (text ? `${showMinute(Date.parse(text))} UTC` : "none yet");
     const count = (title, read) => html`<${Fact} title=${title}><${Count} value=${read(status)} />${this.since(read)}<//>`;
     return html`
@@ -136,16 +126,18 @@ export class StatusPage extends Component {
             <${Fact} title="Last commit took">${ingest.lastCommitMs} ms<//>
           </dl>
         </section>
-        <section class="panel" aria-labelledby="status-store">
-          <h2 id="status-store">Store</h2>
-          <${Gauge} title="File, of the size it may reach" part=${store.fileSizeBytes} whole=${store.mapSizeBytes} />
+        <section class="panel" aria-labelledby="status-seal">
+          <h2 id="status-seal">Journal and seal</h2>
           <dl>
-            <${Fact} title="In use within the file">${showBytes(store.usedSizeBytes)}<//>
             <${Fact} title="First record">${time(store.firstReportedTime)}<//>
             <${Fact} title="Last record">${time(store.lastReportedTime)}<//>
-            <${Fact} title="Growth on average">${daily === null ? "not known yet" : `${showBytes(daily)} a day`}<//>
-            <${Fact} title="Sequence"><${Count} value=${store.sequence} /><//>
+            <${Fact} title="Reported hours are closed until">${time(store.sealedUntil)}<//>
+            <${Fact} title="Journal reaches to sequence"><${Count} value=${store.sequence} /><//>
+            <${Fact} title="Signed head covers sequence">${store.headSequence === "0" ? "none yet" : html`<${Count} value=${store.headSequence} />`}<//>
+            ${store.clockWentBack !== "0" && html`<${Fact} title="Clock went back"><${Count} value=${store.clockWentBack} /> times<//>`}
           </dl>
+          <p class="dim small">Nothing is added to a closed hour, so what was read of it stays true. A signed head is made with every
+            seal; keep copies elsewhere to prove that the journal is the same: <a href="/docs/running.html#heads">signed heads</a>.</p>
         </section>
         <section class="panel" aria-labelledby="status-net">
           <h2 id="status-net">Network</h2>

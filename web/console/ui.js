@@ -72,3 +72,15 @@ export const Loading = ({ what }) => html`
   <div class="loading" role="status"><span class="spinner" aria-hidden="true"></span>Reading ${what} …</div>`;
 
 export const Badge = ({ kind = "plain", children }) => html`<span class=${`badge ${kind}`}>${children}</span>`;
+
+/** 1536 to "1.5 KiB" */
+export function showBytes(bytes) {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let value = Number(bytes);
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -88,6 +88,7 @@ function sectionsOf(rows, names, make) {
 const makeRow = (dimension, names) => (row) => ({
   ...groupOf(row, dimension, names),
   start: Date.parse(row.start),
+  end: Date.parse(row.end),
   quantity: row.quantity,
   records: row.records,
 });

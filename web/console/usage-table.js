@@ -2,8 +2,8 @@
  * The figures are the answer of /v1/summary digit by digit. */
 
 import { permille } from "./decimal.js";
-import { dimensionTitle, drillInto, stateHref } from "./state.js";
-import { showPeriod } from "./time.js";
+import { dimensionTitle, drillInto, explainHref, stateHref } from "./state.js";
+import { showMinute, showPeriod } from "./time.js";
 import { Component, Count, Quantity, html } from "./ui.js";
 import { sortRows } from "./usage-data.js";
 
@@ -42,6 +42,15 @@ export class UsageTable extends Component {
         ? html`<span class="dim">${row.label}</span>`
         : html`<a href=${stateHref(drillInto(view, view.groupBy, row.value))} title=${row.value}>${row.label}</a>`;
     return html`${label}${row.detail && html`<span class="detail">${row.detail}</span>`}`;
+  }
+
+  /* How many records; where the row can be explained, the way to them. */
+  records(row) {
+    const { view, own } = this.props;
+    const href = explainHref(view, row, own);
+    const count = html`<${Count} value=${row.records ?? "0"} />`;
+    return href ? html`<a href=${href} title="What is behind this figure">${count}<span class="visually-hidden"> behind
+      ${" "}${row.label}, ${showMinute(row.start)}</span></a>` : count;
   }
 
   render({ sections, view, byPeriod, sort, chartUnit, onChartUnit }) {
@@ -84,7 +93,7 @@ export class UsageTable extends Component {
                       <td class="number-column"><${Quantity} value=${row.quantity} decimals=${decimals} /></td>
                       ${!byPeriod &&
                       html`<td class="share-column"><${Share} part=${row.quantity} whole=${section.quantity} /></td>`}
-                      <td class="number-column"><${Count} value=${row.records ?? "0"} /></td>
+                      <td class="number-column">${this.records(row)}</td>
                     </tr>`,
                 )}
               </tbody>`;

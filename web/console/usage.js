@@ -3,7 +3,7 @@
 import { downloadCsv, summaryPath } from "./api.js";
 import { Chart, periodsOf } from "./chart.js";
 import { describeValue } from "./names.js";
-import { dataKey, dimensionTitle, drillInto, readState, stateHref } from "./state.js";
+import { dataKey, dimensionTitle, drillInto, explainHref, readState, stateHref } from "./state.js";
 import { showDay, showMinute, windowOf } from "./time.js";
 import { Component, ErrorBox, Icon, Loading, Quantity, Segments, html } from "./ui.js";
 import { UsageControls } from "./usage-controls.js";
@@ -179,10 +179,18 @@ export class UsagePage extends Component {
         html`<p class="notice">These are the first rows only, and the totals are theirs: there are too many to show.
           Narrow the range, add a filter or group more coarsely. The CSV file has them all.</p>`}
         <${UsageTable} key=${`${this.key} ${byPeriod}`} sections=${byPeriod ? periods : totals} byPeriod=${byPeriod}
-          view=${data.view} sort=${sort} chartUnit=${section.unit}
+          view=${data.view} sort=${sort} chartUnit=${section.unit} own=${this.props.session.subscriptionId}
           onSort=${(next) => this.change({ ...view, sort: next })}
           onChartUnit=${(unit) => this.change({ ...view, unit })} />
+        <p class="dim small">${this.explainable(byPeriod ? periods : totals, data.view)
+          ? "The number of records leads to the records themselves."
+          : "One meter's usage in one hour or day, of a resource or a subscription, leads to its records: follow the names."}</p>
       </section>`;
+  }
+
+  /* Rows are alike in what makes them so: the first one tells. */
+  explainable([{ rows }], view) {
+    return rows.length > 0 && explainHref(view, rows[0], this.props.session.subscriptionId) !== null;
   }
 
   /* Reported time never goes back, so a window of it that has ended is final. Usage may always come in late, but where

@@ -77,6 +77,35 @@ static void an_entry_is_read_as_written(void **state)
     arena_free(arena);
 }
 
+static void entries_are_listed_newest_first_page_by_page(void **state)
+{
+    struct store_fixture *f = *state;
+    struct arena *arena = arena_new(4096, 0);
+    struct audit_entry *entries;
+    uint64_t before = UINT64_MAX;
+    size_t count;
+    bool more = true;
+    for (int i = 0; i < 5; i++)
+        assert_ok(submit(f, TEXT("red"), false));
+    for (uint64_t expected = 5; expected > 0;) {
+        struct kv_txn *txn = store_fixture_read(f);
+        assert_true(more);
+        assert_ok(audit_list_newest(txn, arena, before, 2, &entries, &count, &more));
+        store_read_end(txn);
+        assert_int_equal(count, expected > 1 ? 2 : 1);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(entries[i].number, expected--);
+        before = entries[count - 1].number;
+    }
+    assert_false(more);
+    struct kv_txn *txn = store_fixture_read(f);
+    assert_ok(audit_list_newest(txn, arena, 1, 2, &entries, &count, &more));
+    store_read_end(txn);
+    assert_int_equal(count, 0);
+    assert_false(more);
+    arena_free(arena);
+}
+
 static void a_change_that_is_undone_leaves_no_entry(void **state)
 {
     struct store_fixture *f = *state;
@@ -199,6 +228,7 @@ static void a_job_that_changed_nothing_is_not_told_of(void **state)
 
 #define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
-TESTS(WITH_STORE(an_entry_is_read_as_written), WITH_STORE(a_change_that_is_undone_leaves_no_entry),
-      WITH_STORE(pages_neither_skip_nor_repeat), WITH_STORE(long_texts_are_cut_between_characters),
-      WITH_STORE(the_oldest_go_and_numbers_go_on), WITH_STORE(a_job_that_changed_nothing_is_not_told_of))
+TESTS(WITH_STORE(an_entry_is_read_as_written), WITH_STORE(entries_are_listed_newest_first_page_by_page),
+      WITH_STORE(a_change_that_is_undone_leaves_no_entry), WITH_STORE(pages_neither_skip_nor_repeat),
+      WITH_STORE(long_texts_are_cut_between_characters), WITH_STORE(the_oldest_go_and_numbers_go_on),
+      WITH_STORE(a_job_that_changed_nothing_is_not_told_of))

@@ -15,7 +15,7 @@
 #include "usage/restore.h"
 #include "usage/verify.h"
 
-#define STEPS 300
+#define STEPS 100
 
 struct places {
     struct test_folder parent;

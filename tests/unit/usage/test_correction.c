@@ -110,6 +110,31 @@ static void promise_4_a_sum_that_would_not_fit_refuses_the_correction(void **sta
     assert_all_totals(f, LARGEST, 4);
 }
 
+/* What the runs of a row hold are parts of its sum, in no order: some of them together may be beyond what fits. */
+static void promise_4_a_row_that_went_up_and_down_is_exact_in_whatever_order_its_parts_are_added(void **state)
+{
+    enum { ROUNDS = 12, RECORDS = 3 };
+    struct usage_fixture *f = *state;
+    char quoted[16], id[16];
+    struct post post = post_good();
+    post.id = quoted;
+    post.quantity = LARGEST;
+    for (int i = 0; i <= ROUNDS; i++) {
+        for (int r = 0; r < RECORDS; r++) {
+            (void)snprintf(quoted, sizeof quoted, "\"u%d-%d\"", i, r);
+            usage_post_accepted(f, &post);
+        }
+        for (int r = 0; r < RECORDS && i < ROUNDS; r++) {
+            (void)snprintf(id, sizeof id, "u%d-%d", i, r);
+            correct_well(f, id, NULL);
+        }
+    }
+    assert_all_totals(f, "2999999999999999999999999999.999999999999999999999999999997", (ROUNDS + 1) * RECORDS);
+    /* The row is as full as it was: nothing more fits in. */
+    post.id = "\"one more\"";
+    assert_verdict(usage_post(f, &post), VERDICT_REJECTED);
+}
+
 /* --- sending again --- */
 
 static void a_correction_to_the_state_it_is_in_changes_nothing(void **state)
@@ -576,6 +601,7 @@ static void promise_5_records_and_corrections_are_hours_are_days_are_rollups(voi
 TESTS(WITH_USAGE(promise_4_a_void_gives_back_every_hour_and_day_exactly),
       WITH_USAGE(promise_4_an_amended_record_counts_in_each_hour_as_if_posted_so),
       WITH_USAGE(promise_4_a_sum_that_would_not_fit_refuses_the_correction),
+      WITH_USAGE(promise_4_a_row_that_went_up_and_down_is_exact_in_whatever_order_its_parts_are_added),
       WITH_USAGE(a_correction_to_the_state_it_is_in_changes_nothing), WITH_USAGE(an_amend_after_a_void_counts_again),
       WITH_USAGE(promise_2_the_original_stays_known_as_it_was_posted),
       WITH_USAGE(a_correction_sees_its_record_and_corrections_of_the_same_commit),

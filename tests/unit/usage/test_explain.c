@@ -209,6 +209,41 @@ static void what_retention_has_dropped_is_told(void **state)
     assert_sum_text(&found.explained, "1");
 }
 
+static err_t delete_spans(struct store_write *write, struct store_job *job)
+{
+    struct text key, value;
+    struct kv_cursor *cursor;
+    uint8_t first[SPAN_KEY_SIZE];
+    (void)job;
+    err_t error = kv_cursor_open(write_txn(write), KV_SPANS, &cursor);
+    if (error == ERROR_OK)
+        error = kv_cursor_next(cursor, &key, &value);
+    if (error != ERROR_OK)
+        return error;
+    memcpy(first, key.ptr, sizeof first);
+    kv_cursor_close(cursor);
+    return kv_delete(write_txn(write), KV_SPANS, BYTES(first));
+}
+
+/* As retention does it: rows are still there, of the hour the journal knows nothing more. */
+static void what_retention_has_dropped_with_all_of_its_hour_is_told(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct store_job job = { .run = delete_spans, .weight = 1 };
+    post_some(f, "a", "2026-01-31T11:00:00Z", "2026-01-31T12:00:00Z", "4.25");
+    clock_manual_advance(&f->base.clock, 2 * NS_PER_HOUR);
+    post_some(f, "b", "2026-01-31T11:00:00Z", "2026-01-31T12:00:00Z", "1");
+    drop_journal_before(f, 2);
+    assert_ok(store_run(f->base.store, &job));
+    struct explain_query query = query_of("2026-01-31T11:00:00Z", "2026-01-31T12:00:00Z");
+    struct found found = explain(f, &query);
+    assert_true(found.last.incomplete);
+    assert_sum_text(&found.last.quantity, "4.25");
+    query = query_of("2026-01-31T11:00:00Z", "2026-01-31T14:00:00Z");
+    found = explain(f, &query);
+    assert_explained(&found, "1", 1, 0);
+}
+
 /* Whatever was posted and corrected: every row of the hourly list is the sum of its explanation. */
 static void promise_5_every_row_is_explained_exactly(void **state)
 {
@@ -252,4 +287,6 @@ static void promise_5_every_row_is_explained_exactly(void **state)
 TESTS(WITH_USAGE(a_row_is_explained_by_its_records_and_corrections), WITH_USAGE(other_rows_stay_out),
       WITH_USAGE(a_row_that_is_not_there_has_no_sum), WITH_USAGE(all_reported_hours_together),
       WITH_USAGE(a_daily_row_is_explained_as_well), WITH_USAGE(pages_neither_skip_nor_repeat),
-      WITH_USAGE(what_retention_has_dropped_is_told), WITH_USAGE(promise_5_every_row_is_explained_exactly))
+      WITH_USAGE(what_retention_has_dropped_is_told),
+      WITH_USAGE(what_retention_has_dropped_with_all_of_its_hour_is_told),
+      WITH_USAGE(promise_5_every_row_is_explained_exactly))

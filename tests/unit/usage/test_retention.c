@@ -4,7 +4,7 @@
 #include "store/journal.h"
 #include "store/retention.h"
 #include "store/write.h"
-#include "support/usage_fixture.h"
+#include "support/correction_fixture.h"
 #include "usage/rejects.h"
 
 #define DAY_HOURS HOURS_PER_DAY
@@ -309,6 +309,35 @@ static void the_journal_goes_and_rows_outlive_it(void **state)
     assert_verdict(usage_post_with(f, &limits, &post), VERDICT_CONFLICT);
 }
 
+/* A segment of history that the cut goes through stays whole, and what is known of its records stays, too. */
+static void promise_4_a_void_is_not_counted_again_when_the_cut_goes_through_its_segment(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct retention retention = keeping(RETENTION_JOURNAL, 10);
+    struct record_limits limits = usage_history_limits(f);
+    struct buffer body = { 0 };
+    struct post old = post_good(), young = post_good();
+    old.id = "\"old\"";
+    old.quantity = young.quantity = "1";
+    old.start = "\"2026-01-01T00:00:00Z\"";
+    old.end = "\"2026-01-01T01:00:00Z\"";
+    old.reported = "\"2026-01-01T01:01:00Z\"";
+    young.id = "\"young\"";
+    young.start = "\"2026-01-30T00:00:00Z\"";
+    young.end = "\"2026-01-30T01:00:00Z\"";
+    young.reported = "\"2026-01-30T01:01:00Z\"";
+    post_write(&old, &body);
+    buffer_append_char(&body, '\n');
+    post_write(&young, &body);
+    assert_int_equal(usage_ingest_with(f, &limits, INGEST_NDJSON, buffer_text(&body))->counts.accepted, 2);
+    buffer_free(&body);
+    assert_true(correct_well(f, "old", NULL)->changed);
+    trust(f, &retention, now_hour());
+    assert_int_equal(state_of(f).journal_first, 2);
+    assert_false(correct_well(f, "old", NULL)->changed);
+    assert_all_totals(f, "1", 2);
+}
+
 static void the_newest_segment_stays(void **state)
 {
     struct usage_fixture *f = *state;
@@ -535,6 +564,7 @@ TESTS(WITH_USAGE(growth_is_the_size_over_the_days_and_ends_when_as_much_goes_as_
       WITH_USAGE(a_clock_that_jumps_a_year_ahead_drops_nothing), WITH_USAGE(a_second_leap_begins_the_wait_anew),
       WITH_USAGE(a_long_weekend_is_no_leap), WITH_USAGE(a_store_met_for_the_first_time_is_watched_before_anything_goes),
       WITH_USAGE(an_operators_word_ends_the_wait), WITH_USAGE(the_journal_goes_and_rows_outlive_it),
+      WITH_USAGE(promise_4_a_void_is_not_counted_again_when_the_cut_goes_through_its_segment),
       WITH_USAGE(the_newest_segment_stays),
       WITH_USAGE(pairs_of_usage_and_reported_hours_go_with_the_last_of_their_rows),
       WITH_USAGE(rejects_and_audit_have_ages_of_their_own), WITH_USAGE(much_goes_in_many_slices),

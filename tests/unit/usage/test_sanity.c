@@ -226,6 +226,38 @@ static void what_was_learnt_in_an_undone_transaction_is_forgotten(void **state)
         assert_false(text_equal_nocase(s->findings[i].meter_id, TEXT(POST_METER)));
 }
 
+struct failing_job {
+    struct store_job job; /* first member */
+    struct ingest_batch *batch;
+};
+
+static err_t run_and_fail(struct store_write *write, struct store_job *job)
+{
+    struct failing_job *failing = (struct failing_job *)job;
+    err_t error = failing->batch->job.run(write, &failing->batch->job);
+    return error == ERROR_OK ? ERROR_INSUFFICIENT_STORAGE : error;
+}
+
+/* ... also when the sequences of that transaction belong to others by now, whom nobody looked at. */
+static void it_is_forgotten_although_others_went_on_since(void **state)
+{
+    struct sanity_fixture *s = *state;
+    struct record_limits limits = usage_limits(&s->f);
+    struct failing_job failing = { .job = { .run = run_and_fail, .weight = 1 }, .batch = usage_batch(&s->f, &limits) };
+    struct error_info info;
+    struct post post = post_good();
+    post.meter_id = VM_HOURS;
+    failing.batch->sanity = s->sanity;
+    assert_ok(ingest_parse(failing.batch, INGEST_JSON, usage_post_text(&s->f, &post), &info));
+    assert_ok(ingest_prepare(failing.batch));
+    assert_error(store_run(s->f.base.store, &failing.job), ERROR_INSUFFICIENT_STORAGE);
+    post.meter_id = "\"no-such-meter\"";
+    usage_post_accepted(&s->f, &post); /* its meter has the number of the one that was undone */
+    accept(s, "\"b\"", post.meter_id, "1000", NULL, NULL);
+    assert_int_equal(list(s), 1);
+    assert_int_equal(s->findings[0].kind, FINDING_UNKNOWN_METER);
+}
+
 static void so_many_subjects_a_day_and_the_rest_is_counted(void **state)
 {
     struct sanity_fixture *s = *state;
@@ -319,5 +351,6 @@ TESTS(WITH_SANITY(one_machine_has_one_hour_an_hour), WITH_SANITY(half_an_hour_ho
       WITH_SANITY(a_disk_has_a_part_of_a_month_an_hour), WITH_SANITY(a_meter_that_nobody_knows_is_one_finding_a_day),
       WITH_SANITY(usage_that_begins_after_the_deletion_is_found),
       WITH_SANITY(what_was_learnt_in_an_undone_transaction_is_forgotten),
+      WITH_SANITY(it_is_forgotten_although_others_went_on_since),
       WITH_SANITY(so_many_subjects_a_day_and_the_rest_is_counted), WITH_SANITY(findings_grow_old),
       WITH_SANITY(two_records_that_are_fine_alone_are_too_much_together))
