@@ -48,6 +48,7 @@ const base_sources = [_][]const u8{
     "src/base/json_split.c",
     "src/base/json_write.c",
     "src/base/log.c",
+    "src/base/members.c",
     "src/base/memory.c",
     "src/base/signature.c",
     "src/base/siphash.c",
@@ -263,6 +264,14 @@ const identity_tests = [_][]const u8{
     "tests/unit/identity/test_users.c",
 };
 
+const registration_sources = [_][]const u8{};
+
+const registration_tests = [_][]const u8{};
+
+const commerce_sources = [_][]const u8{};
+
+const commerce_tests = [_][]const u8{};
+
 const api_sources = [_][]const u8{
     "src/api/alerts.c",
     "src/api/api.c",
@@ -278,7 +287,6 @@ const api_sources = [_][]const u8{
     "src/api/identities.c",
     "src/api/jobs.c",
     "src/api/maintenance.c",
-    "src/api/members.c",
     "src/api/openapi.c",
     "src/api/operating.c",
     "src/api/parameters.c",
@@ -415,17 +423,29 @@ const layers = [_]Layer{
     .{ .name = "usage", .sources = &usage_sources, .tests = &usage_tests, .needs = &.{ "base", "store" } },
     .{ .name = "identity", .sources = &identity_sources, .tests = &identity_tests, .needs = &.{ "base", "store" } },
     .{
+        .name = "registration",
+        .sources = &registration_sources,
+        .tests = &registration_tests,
+        .needs = &.{ "base", "store" },
+    },
+    .{
+        .name = "commerce",
+        .sources = &commerce_sources,
+        .tests = &commerce_tests,
+        .needs = &.{ "base", "store", "usage", "registration" },
+    },
+    .{
         .name = "api",
         .sources = &api_sources,
         .tests = &api_tests,
-        .needs = &.{ "base", "store", "net", "usage", "identity" },
+        .needs = &.{ "base", "store", "net", "usage", "identity", "registration", "commerce" },
         .assets = true,
     },
     .{
         .name = "cli",
         .sources = &cli_sources,
         .tests = &cli_tests,
-        .needs = &.{ "base", "store", "net", "usage", "identity", "api" },
+        .needs = &.{ "base", "store", "net", "usage", "identity", "registration", "commerce", "api" },
         .assets = true,
     },
 };

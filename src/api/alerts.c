@@ -2,7 +2,7 @@
 #include "usage/alerts.h"
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "api/record_members.h"
 
 #define PAGE_ALERTS 1000

@@ -188,6 +188,14 @@ static err_t check_rights(struct http_exchange *exchange, struct call *call, str
                      role_name(call->identity.role));
 }
 
+/* NULL: the process has it. */
+static const char *missing_role_of(const struct api *api, const struct route *route)
+{
+    if ((route->flags & IN_STAMP) && api->options.without_stamp)
+        return "stamp";
+    return (route->flags & IN_COMMERCE) && api->options.without_commerce ? "commerce" : NULL;
+}
+
 /* ERROR_OK, or what to answer. Files of the console have no call: *call stays NULL. */
 static err_t prepare(struct http_exchange *exchange, struct api *api, struct call **out, struct error_info *info)
 {
@@ -200,6 +208,13 @@ static err_t prepare(struct http_exchange *exchange, struct api *api, struct cal
     err_t error = router_match(api->router, exchange, &call->route, &allow);
     if (error == ERROR_OK && (call->route->flags & IN_DEMO_ONLY) && api->options.advance_clock == NULL)
         error = ERROR_RESOURCE_NOT_FOUND;
+    const char *missing_role = error == ERROR_OK ? missing_role_of(api, call->route) : NULL;
+    if (missing_role != NULL) {
+        call->route = NULL;
+        return error_set(info, ERROR_RESOURCE_NOT_FOUND, NULL,
+                         "this process does not have the %s role; ask the one that has, or set server.role",
+                         missing_role);
+    }
     /* A script whose variable was empty: say what is missing rather than that nothing is there. */
     if (error == ERROR_RESOURCE_NOT_FOUND &&
         text_starts_with_nocase(http_request(exchange)->path, TEXT("/subscriptions//")))

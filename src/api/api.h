@@ -20,6 +20,7 @@ struct api_options {
     struct workers *workers; /* for long reads and password hashing */
     const struct clock *clock;
     const char *version;
+    bool without_stamp, without_commerce; /* server.role: routes of the other role are not there */
     int64_t usage_future_ns_max, usage_age_ns_max;
     int64_t session_ns;
     uint32_t password_iterations;

@@ -31,7 +31,9 @@ enum {
     FOR_READERS = FOR_OPERATOR | FOR_TENANT,
     FOR_SIGNED_IN = FOR_OPERATOR | FOR_TENANT | FOR_PRODUCER | FOR_COMMERCE,
     IN_DEMO_ONLY = 1 << 21,
-    QUIET = 1 << 22 /* probes: logged at debug level */
+    QUIET = 1 << 22,    /* probes: logged at debug level */
+    IN_STAMP = 1 << 23, /* only where the process has that role */
+    IN_COMMERCE = 1 << 24,
 };
 
 struct api_counters {

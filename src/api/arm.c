@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "usage/subscriptions.h"
 
 #define ENDPOINTS_LIST_FROM "2019-05-01" /* from this api-version on the answer is a list of clouds */

@@ -2,7 +2,7 @@
 #include "store/audit.h"
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 
 #define LIMIT_DEFAULT 100
 

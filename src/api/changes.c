@@ -1,7 +1,7 @@
 /* GET /v1/changes: the journal as a feed, for copies of the usage elsewhere (interface.md section 3). JSON with a
  * nextLink while there is more, or a line per change by Accept: application/x-ndjson. */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "api/record_members.h"
 #include "base/instant.h"
 #include "usage/changes.h"

@@ -1,7 +1,7 @@
 /* What a summary says of itself: whether the usage it adds up is all there, up to when, and which hours are unknown. An
  * hour without rows is zero where it is complete, and unknown where a producer is silent (architecture promise 6). */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/instant.h"
 
 /* Runs of silent hours that an answer lists; a window with more says so. */

@@ -2,7 +2,7 @@
  * Answered after fsync. A single one that fails is answered with its error; in a list each has its own outcome. Parsed
  * on a worker when large; the batch has an arena of its own, freed with the exchange. */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "api/record_members.h"
 #include "usage/correction.h"
 

@@ -1,7 +1,7 @@
 /* GET /v1/explain: the records and corrections behind a row of a usage list (interface.md section 3). The search reads
  * the journal on a worker, a bounded part per page; the page token says where to go on. */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "api/record_members.h"
 #include "base/encode.h"
 #include "base/instant.h"

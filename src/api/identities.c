@@ -1,6 +1,6 @@
 /* /v1/tokens and /v1/users: what an operator does with identities. A token's text leaves once, when it is made. */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/crypto.h"
 #include "base/instant.h"
 

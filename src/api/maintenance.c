@@ -7,7 +7,7 @@
 
 #include "api/api_internal.h"
 #include "api/doctor.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/json.h"
 #include "store/audit.h"
 #include "store/backup.h"

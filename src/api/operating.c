@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "store/head.h"

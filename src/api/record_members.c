@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "api/members.h"
+#include "base/members.h"
 
 void put_decimal_member(struct json_writer *json, const char *name, const struct decimal *value)
 {

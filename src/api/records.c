@@ -1,7 +1,7 @@
 /* GET /v1/records/{source}/{id}: a record as it was posted, its corrections, and where all of it was counted
  * (interface.md section 3). Whoever may not see a record is told the same as when there is none (promise 8). */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "api/record_members.h"
 #include "base/instant.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "usage/difference.h"
 #include "usage/rejects.h"
 

@@ -3,7 +3,7 @@
 #include "store/retention.h"
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/instant.h"
 #include "store/forecast.h"
 #include "store/write.h"

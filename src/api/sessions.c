@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/crypto.h"
 #include "base/instant.h"
 

@@ -1,6 +1,6 @@
 /* /v1/subscriptions: what the stamp knows of its subscriptions (interface.md section 5). */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "usage/subscriptions.h"
 
 struct subscription_call {

@@ -1,7 +1,7 @@
 /* The two usage APIs: tenant UsageAggregates and operator subscriberUsageAggregates (wire-contracts.md 1 and 3).
  * Parameters are read here, rows come from usage/listing.h on a worker. */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "api/usage_rows.h"
 #include "base/encode.h"
 #include "base/instant.h"

@@ -1,7 +1,7 @@
 /* The watch that notices silent producers, by the clock; and what metrics and status tell of producers and alerts. The
  * loop thread looks at a snapshot and asks the writer only when an alert has to be raised or resolved. */
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "usage/alerts.h"

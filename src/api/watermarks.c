@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
-#include "api/members.h"
+#include "base/members.h"
 #include "base/encode.h"
 #include "base/instant.h"
 #include "usage/page_token.h"
@@ -61,12 +61,6 @@ static void put_cadence_member(struct json_writer *json, const char *name, uint3
     bool days = hours % HOURS_PER_DAY == 0;
     (void)snprintf(text, sizeof text, days ? "P%uD" : "PT%uH", days ? hours / HOURS_PER_DAY : hours);
     json_put_cstring(json, text);
-}
-
-static void put_bool_member(struct json_writer *json, const char *name, bool value)
-{
-    json_name(json, name);
-    json_put_bool(json, value);
 }
 
 static err_t put_names(struct json_writer *json, struct kv_txn *txn, const struct watermark *w)

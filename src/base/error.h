@@ -65,6 +65,32 @@
       "retention has dropped that part of the journal; begin with the first sequence still kept")                      \
     X(USAGE_NOT_KEPT, "UsageNotKept", 410, false,                                                                      \
       "retention has dropped the rows of that time; begin later, or ask for a granularity that is kept longer")        \
+    /* registration and customers (spec section 8, error-codes.csv; names without a source there are ours) */          \
+    X(REGISTRATION_NOT_FOUND, "RegistrationNotFound", 404, false,                                                      \
+      "check subscription id, resource group and registration name")                                                   \
+    X(BAD_CUSTOMER_SUBSCRIPTION_ID, "BadCustomerSubscriptionId", 400, false,                                           \
+      "the customer's subscription belongs to another partner than the registration's")                                \
+    X(INVALID_CUSTOMER_SUBSCRIPTION_ID, "InvalidCustomerSubscriptionId", 400, false,                                   \
+      "that is not a valid Azure subscription; correct the id")                                                        \
+    X(CUSTOMER_SUBSCRIPTION_NOT_FOUND, "CustomerSubscriptionNotFound", 404, false,                                     \
+      "the registration has no such customer subscription; add it with PUT")                                           \
+    X(UNAUTHORIZED_CSP_REGISTRATION, "UnauthorizedCspRegistration", 403, false,                                        \
+      "the registration is not approved for multitenancy; have it approved first")                                     \
+    X(CUSTOMER_SUBSCRIPTIONS_NOT_ALLOWED, "CustomerSubscriptionsNotAllowed", 400, false,                               \
+      "only PayAsYouUse registrations have customer subscriptions; register again with that model")                    \
+    X(INVALID_CSP_SUBSCRIPTION, "InvalidCSPSubscription", 400, false,                                                  \
+      "that is not a valid CSP subscription; correct the id")                                                          \
+    X(METADATA_RESOLVER_BAD_GATEWAY, "MetadataResolverBadGatewayError", 502, true,                                     \
+      "the upstream that knows subscriptions and partners failed; try again later")                                    \
+    X(INVALID_REGISTRATION_TOKEN, "InvalidRegistrationToken", 400, false,                                              \
+      "the registration token is malformed; make a new one on the stamp")                                              \
+    X(INVALID_ACTIVATION_KEY, "InvalidActivationKey", 400, false,                                                      \
+      "the activation key is not valid for this stamp; get it anew from the registration")                             \
+    X(MISSING_AGREEMENT_NUMBER, "MissingAgreementNumber", 400, false,                                                  \
+      "the Capacity model needs the agreement number under which it was ordered")                                      \
+    X(MISSING_MS_ASSET_TAG, "MissingMsAssetTag", 400, false, "this billing model needs the asset tag of the product")  \
+    X(CLOUD_ID_REGISTERED, "CloudIdAlreadyRegistered", 409, false,                                                     \
+      "this stamp is registered under another name; renew that registration or delete it first")                       \
     X(PRECONDITION_FAILED, "PreconditionFailed", 412, false, "the etag does not match")                                \
     X(REQUEST_TOO_LARGE, "RequestEntityTooLarge", 413, false, "a body is at most 16 MiB; split it")                    \
     X(URI_TOO_LONG, "RequestUriTooLong", 414, false, "the request line is at most 8 KiB")                              \

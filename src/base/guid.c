@@ -54,6 +54,12 @@ bool guid_equal(const struct guid *a, const struct guid *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+bool guid_is_zero(const struct guid *guid)
+{
+    static const struct guid zero;
+    return guid_equal(guid, &zero);
+}
+
 struct guid guid_from_random(const uint8_t random[16])
 {
     struct guid guid;

@@ -21,5 +21,6 @@ MUST_CHECK bool guid_parse_loose(struct text text, struct guid *out);
 /* Lower case with dashes, NUL-terminated. */
 void guid_print(const struct guid *guid, char out[GUID_TEXT_SIZE]);
 bool guid_equal(const struct guid *a, const struct guid *b);
+bool guid_is_zero(const struct guid *guid);
 /* Version 4 from 16 random bytes that the caller drew (injected randomness). */
 struct guid guid_from_random(const uint8_t random[16]);

@@ -28,12 +28,6 @@ static err_t load_config(struct app *app, struct error_info *info)
     if (error != ERROR_OK)
         return error;
     app_configure_log(&app->config);
-    int64_t role = options_number(&app->config, OPTION_SERVER_ROLE);
-    if (role == SERVER_ROLE_COMMERCE)
-        return error_set(info, ERROR_INVALID_CONFIG, "server.role",
-                         "server.role is commerce, which this version does not have yet; use stamp");
-    if (role == SERVER_ROLE_BOTH)
-        log_warning("app", "this version has no commerce role yet; running as stamp only");
     return ERROR_OK;
 }
 
@@ -126,6 +120,8 @@ static err_t make_api(struct app *app, struct error_info *info)
         .workers = app->workers,
         .clock = app->clock,
         .version = STAMPMETER_VERSION,
+        .without_stamp = options_number(&app->config, OPTION_SERVER_ROLE) == SERVER_ROLE_COMMERCE,
+        .without_commerce = options_number(&app->config, OPTION_SERVER_ROLE) == SERVER_ROLE_STAMP,
         .usage_future_ns_max = options_duration_ns(&app->config, OPTION_USAGE_FUTURE_MAX),
         .usage_age_ns_max = options_duration_ns(&app->config, OPTION_USAGE_AGE_MAX),
         .session_ns = options_duration_ns(&app->config, OPTION_IDENTITY_SESSION_DURATION),

@@ -14,7 +14,7 @@
 /* --- add --- */
 
 static const struct flag add_flags[] = {
-    { "--role", "ROLE", "operator or tenant. Required.", 0, false },
+    { "--role", "ROLE", "operator, tenant or commerce. Required.", 0, false },
     { "--subscription", "ID", "A tenant's subscription.", 0, false },
     { "--password-file", "FILE",
       "The password, in the first line; '-' is standard input. Default: one is made and "
@@ -74,9 +74,9 @@ static int user_of(const struct flags *flags, struct user *out)
     memset(out, 0, sizeof *out);
     out->name = text_of(flags->arguments[0]);
     if (role == NULL)
-        return flags_wrong(flags, "--role is missing: operator or tenant");
-    if (!role_parse(text_of(role), &out->role) || (out->role != ROLE_OPERATOR && out->role != ROLE_TENANT))
-        return flags_wrong(flags, "--role is operator or tenant, not \"%.40s\"", role);
+        return flags_wrong(flags, "--role is missing: operator, tenant or commerce");
+    if (!role_parse(text_of(role), &out->role) || out->role == ROLE_PRODUCER)
+        return flags_wrong(flags, "--role is operator, tenant or commerce, not \"%.40s\"", role);
     if (subscription != NULL && !guid_parse(text_of(subscription), &out->subscription))
         return flags_wrong(flags, "--subscription takes a GUID, not \"%.60s\"", subscription);
     return -1;

@@ -92,7 +92,7 @@ void token_entry_to_json(const struct token_entry *entry, struct json_writer *js
 
 struct user {
     struct text name;
-    enum role role; /* ROLE_OPERATOR or ROLE_TENANT (others may follow) */
+    enum role role; /* not ROLE_PRODUCER: those have no console */
     struct guid subscription;
     bool disabled;
     int64_t created_ns;

@@ -13,7 +13,6 @@ MUST_CHECK bool identity_read_guid(const struct json *object, struct text name, 
 void identity_write_instant(struct json_writer *json, const char *name, int64_t instant_ns);
 /* Writes nothing for zeros. */
 void identity_write_guid(struct json_writer *json, const char *name, const struct guid *guid);
-bool guid_is_zero(const struct guid *guid);
 /* Puts what the buffer holds; frees the buffer. */
 MUST_CHECK err_t identity_put(struct kv_txn *txn, enum kv_table table, struct text key, struct buffer *value);
 

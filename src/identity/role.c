@@ -76,12 +76,6 @@ err_t identity_check(const struct identity *identity, int64_t now_ns, struct err
 
 /* --- JSON of the tables --- */
 
-bool guid_is_zero(const struct guid *guid)
-{
-    static const struct guid zero = { { 0 } };
-    return guid_equal(guid, &zero);
-}
-
 bool identity_read_instant(const struct json *object, struct text name, int64_t absent_ns, int64_t *out_ns)
 {
     struct text text;

@@ -204,8 +204,8 @@ static err_t check_user(const struct user *user, struct text password, struct er
     if (!is_name(user->name) || !text_equal(text_trim(user->name), user->name))
         return error_set(info, ERROR_INVALID_PROPERTY, "name",
                          "a user's name is 1 to %d bytes of text without blanks around it", USER_NAME_SIZE_MAX);
-    if (user->role != ROLE_OPERATOR && user->role != ROLE_TENANT)
-        return error_set(info, ERROR_INVALID_PROPERTY, "role", "a user is an operator or a tenant");
+    if (user->role == ROLE_PRODUCER)
+        return error_set(info, ERROR_INVALID_PROPERTY, "role", "a user is an operator, a tenant or of the commerce role");
     err_t error = identity_check(&identity, INT64_MIN, info);
     if (error != ERROR_OK)
         return error;

@@ -150,7 +150,7 @@ static int open_environment(struct kv *kv, const struct kv_options *options)
 {
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->read_only ? MDB_RDONLY : 0);
     int code;
-    size_t size = options->map_size_bytes;
+    size_t size = options->map_size_bytes != 0 ? options->map_size_bytes : KV_MAP_SIZE_BYTES_DEFAULT;
     do {
         if ((code = mdb_env_create(&kv->env)) != 0)
             return code;

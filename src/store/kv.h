@@ -18,31 +18,38 @@
 #define KV_READERS_MAX 64
 
 enum kv_table {
-    KV_META,            /* name -> value: schema, store key, sequence state */
-    KV_JOURNAL,         /* sequence -> encoded segment of one commit */
-    KV_DEDUPE,          /* plain engine: identity -> content hash, sequence */
-    KV_HOURLY,          /* plain engine: row key -> sum */
-    KV_DAILY,           /* plain engine: row key -> sum */
-    KV_DICTIONARY,      /* kind, hash -> id */
-    KV_DICTIONARY_TEXT, /* kind, id -> text */
-    KV_SUBSCRIPTIONS,   /* subscription id -> JSON */
-    KV_TOKENS,          /* token hash -> JSON */
-    KV_USERS,           /* user name -> JSON */
-    KV_SETTINGS,        /* name -> JSON, for what commands and the demo remember */
-    KV_ROLLUP,          /* plain engine: row key -> sum */
-    KV_RUNS,            /* runs engine: family, bucket, run -> header */
-    KV_BLOCKS,          /* runs engine: family, bucket, run, first key -> rows */
-    KV_FILTERS,         /* runs engine: run, part -> bits */
-    KV_MERGES,          /* runs engine: merges and deletions under way */
-    KV_USAGE_TIMES,     /* usage hour, reported hour: where usage of an hour was reported */
-    KV_SPANS,           /* reported hour -> first and last sequence reported in it */
-    KV_HEADS,           /* sequence of a seal -> signed head of the journal */
-    KV_CORRECTIONS,     /* original sequence, correction's sequence */
-    KV_REJECTS,         /* number -> what was kept out, and why */
-    KV_WATERMARKS,      /* producer, source -> what is known of its reporting */
-    KV_WATERMARK_HOURS, /* producer, source, usage hour -> records */
-    KV_ALERTS,          /* kind, subject -> open alerts */
-    KV_AUDIT,           /* number -> who did what and when */
+    KV_META,                 /* name -> value: schema, store key, sequence state */
+    KV_JOURNAL,              /* sequence -> encoded segment of one commit */
+    KV_DEDUPE,               /* plain engine: identity -> content hash, sequence */
+    KV_HOURLY,               /* plain engine: row key -> sum */
+    KV_DAILY,                /* plain engine: row key -> sum */
+    KV_DICTIONARY,           /* kind, hash -> id */
+    KV_DICTIONARY_TEXT,      /* kind, id -> text */
+    KV_SUBSCRIPTIONS,        /* subscription id -> JSON */
+    KV_TOKENS,               /* token hash -> JSON */
+    KV_USERS,                /* user name -> JSON */
+    KV_SETTINGS,             /* name -> JSON, for what commands and the demo remember */
+    KV_ROLLUP,               /* plain engine: row key -> sum */
+    KV_RUNS,                 /* runs engine: family, bucket, run -> header */
+    KV_BLOCKS,               /* runs engine: family, bucket, run, first key -> rows */
+    KV_FILTERS,              /* runs engine: run, part -> bits */
+    KV_MERGES,               /* runs engine: merges and deletions under way */
+    KV_USAGE_TIMES,          /* usage hour, reported hour: where usage of an hour was reported */
+    KV_SPANS,                /* reported hour -> first and last sequence reported in it */
+    KV_HEADS,                /* sequence of a seal -> signed head of the journal */
+    KV_CORRECTIONS,          /* original sequence, correction's sequence */
+    KV_REJECTS,              /* number -> what was kept out, and why */
+    KV_WATERMARKS,           /* producer, source -> what is known of its reporting */
+    KV_WATERMARK_HOURS,      /* producer, source, usage hour -> records */
+    KV_ALERTS,               /* kind, subject -> open alerts */
+    KV_AUDIT,                /* number -> who did what and when */
+    KV_SUBSCRIPTION_CHANGES, /* subscription, change -> JSON: whose it was, and which provider's, from when on */
+    KV_REGISTRATIONS,        /* number -> JSON */
+    KV_REGISTRATION_CHANGES, /* cloud id, change -> JSON: how the stamp was registered from when on */
+    KV_CUSTOMERS,            /* registration, tenant, change -> JSON: who pays from when on */
+    KV_PARTNERS,             /* partner id -> JSON */
+    KV_CATALOGUE,            /* commercial subscription id -> JSON */
+    KV_APPROVALS,            /* registration -> JSON: multitenancy */
     KV_TABLE_COUNT
 };
 
@@ -51,12 +58,15 @@ struct kv_txn;
 struct kv_cursor;
 
 struct kv_options {
-    const char *folder;        /* exists; holds data.mdb and lock.mdb */
-    size_t map_size_bytes;     /* address space to start with, not disk; the file grows as it is used */
+    const char *folder; /* exists; holds data.mdb and lock.mdb */
+    size_t
+        /* address space to start with, not disk; the file grows as it is used. 0: KV_MAP_SIZE_BYTES_DEFAULT */
+        map_size_bytes;
     size_t map_size_max_bytes; /* how far it may grow; 0: KV_MAP_SIZE_BYTES_MAX */
     bool read_only;            /* tables that are not there are empty */
     bool raw;                  /* with read_only: values have no checksums, as in schema 1 */
 };
+#define KV_MAP_SIZE_BYTES_DEFAULT ((size_t)64 << 30)
 /* Of the 128 TiB that a process has. */
 #define KV_MAP_SIZE_BYTES_MAX ((size_t)32 << 40)
 

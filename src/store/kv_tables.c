@@ -27,6 +27,13 @@ static const char *const table_names[KV_TABLE_COUNT] = {
     [KV_WATERMARK_HOURS] = "watermark_hours",
     [KV_ALERTS] = "alerts",
     [KV_AUDIT] = "audit",
+    [KV_SUBSCRIPTION_CHANGES] = "subscription_changes",
+    [KV_REGISTRATIONS] = "registrations",
+    [KV_REGISTRATION_CHANGES] = "registration_changes",
+    [KV_CUSTOMERS] = "customers",
+    [KV_PARTNERS] = "partners",
+    [KV_CATALOGUE] = "catalogue",
+    [KV_APPROVALS] = "approvals",
 };
 
 /* Not the large ones, which are read in bulk; journal segments are checked by their chain, too. */
@@ -59,6 +66,13 @@ bool kv_table_is_checked(enum kv_table table)
     case KV_WATERMARK_HOURS:
     case KV_ALERTS:
     case KV_AUDIT:
+    case KV_SUBSCRIPTION_CHANGES:
+    case KV_REGISTRATIONS:
+    case KV_REGISTRATION_CHANGES:
+    case KV_CUSTOMERS:
+    case KV_PARTNERS:
+    case KV_CATALOGUE:
+    case KV_APPROVALS:
     case KV_TABLE_COUNT:
         break;
     }

@@ -15,7 +15,6 @@
 #include "store/schema1.h"
 #include "store/writer.h"
 
-#define MAP_SIZE_BYTES_DEFAULT ((size_t)64 << 30)
 #define QUEUE_WEIGHT_DEFAULT ((size_t)64 * 1024)
 #define PATH_SIZE_MAX 4096
 
@@ -187,7 +186,7 @@ static err_t open_parts(struct store *store, const struct store_options *options
         return error;
     struct kv_options kv = {
         .folder = store->folder,
-        .map_size_bytes = options->map_size_bytes != 0 ? options->map_size_bytes : MAP_SIZE_BYTES_DEFAULT,
+        .map_size_bytes = options->map_size_bytes,
         .map_size_max_bytes = options->map_size_max_bytes,
     };
     error = upgrade_schema(store, options, info);

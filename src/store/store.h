@@ -23,7 +23,7 @@
 #include "store/retention.h"
 #include "store/rows.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 /* A group commit takes jobs until their weights reach this; one larger job makes a commit of its own. */
 #define STORE_GROUP_WEIGHT_MAX 4096
 

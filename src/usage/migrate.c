@@ -1,5 +1,5 @@
-/* Schema 1 to 2: each record is interned, journaled and counted again, as if it had been posted at its old reported
- * time. */
+/* Schema 1: each record is interned, journaled and counted again, as if it had been posted at its old reported time.
+ * Schema 2 only lacks tables, which opening the file makes. */
 #include "usage/migrate.h"
 
 #include <string.h>
@@ -155,7 +155,7 @@ static err_t migrate_from_1(struct migration *m, const char *folder, struct erro
         error = replay_open(&options, &m->replay, info);
     if (error != ERROR_OK)
         return error;
-    log_warning("store", "migrating to schema 2; the old file stays as data.mdb.before-rebuild",
+    log_warning("store", "migrating the store; the old file stays as data.mdb.before-rebuild",
                 LOG_INT("records", (int64_t)m->old.last_sequence));
     error = transcribe(m);
     if (error != ERROR_OK)
@@ -165,8 +165,39 @@ static err_t migrate_from_1(struct migration *m, const char *folder, struct erro
     return replay_finish(m->replay, info);
 }
 
+static err_t write_version(struct kv *kv)
+{
+    struct kv_txn *txn;
+    uint8_t version[4];
+    put_u32be(version, STORE_SCHEMA_VERSION);
+    err_t error = kv_write_begin(kv, &txn);
+    if (error != ERROR_OK)
+        return error;
+    error = kv_put(txn, KV_META, TEXT("schema"), BYTES(version));
+    if (error == ERROR_OK)
+        return kv_commit(txn);
+    kv_abort(txn);
+    return error;
+}
+
+static err_t migrate_from_2(const char *folder, struct error_info *info)
+{
+    struct kv *kv;
+    struct kv_options options = { .folder = folder };
+    err_t error = kv_open(&options, &kv, info);
+    if (error != ERROR_OK)
+        return error;
+    error = write_version(kv);
+    kv_close(kv);
+    return error == ERROR_OK ? ERROR_OK
+                             : error_set(info, error, NULL, "the store in %s cannot be migrated to schema %d: %s",
+                                         folder, STORE_SCHEMA_VERSION, error_text(error));
+}
+
 err_t migrate_store(const char *folder, uint32_t schema, struct error_info *info)
 {
+    if (schema == 2)
+        return migrate_from_2(folder, info);
     struct migration migration = { .arena = arena_new(256 * 1024, 0) };
     if (migration.arena == NULL)
         return error_set(info, ERROR_NO_MEMORY, NULL, NULL);

@@ -20,7 +20,6 @@
 #include "usage/coverage.h"
 #include "usage/interpret.h"
 
-#define MAP_SIZE_BYTES_DEFAULT ((size_t)64 << 30)
 #define PROGRESS_ENTRIES 65536
 
 struct rebuild {
@@ -59,6 +58,13 @@ static enum way way_of(enum kv_table table)
     case KV_HEADS:
     case KV_REJECTS:
     case KV_AUDIT:
+    case KV_SUBSCRIPTION_CHANGES:
+    case KV_REGISTRATIONS:
+    case KV_REGISTRATION_CHANGES:
+    case KV_CUSTOMERS:
+    case KV_PARTNERS:
+    case KV_CATALOGUE:
+    case KV_APPROVALS:
         return WAY_CARRIED;
     case KV_WATERMARKS:
     case KV_WATERMARK_HOURS:
@@ -461,8 +467,7 @@ static err_t rebuild_open_file(struct rebuild *r, struct error_info *info)
 static err_t rebuild_locked(struct rebuild *r, struct error_info *info)
 {
     struct kv_options kv = { .folder = r->options->folder,
-                             .map_size_bytes =
-                                 r->options->map_size_bytes != 0 ? r->options->map_size_bytes : MAP_SIZE_BYTES_DEFAULT,
+                             .map_size_bytes = r->options->map_size_bytes,
                              .read_only = true };
     err_t error = check_old_file(r->options->folder, info);
     if (error == ERROR_OK)

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/instant.h"
+#include "base/members.h"
 #include "store/keys.h"
 #include "store/write.h"
 
@@ -25,12 +26,6 @@ static struct text guid_bytes(const struct guid *guid)
     return (struct text){ (const char *)guid->bytes, sizeof guid->bytes };
 }
 
-static bool is_zero(const struct guid *guid)
-{
-    static const struct guid zero;
-    return guid_equal(guid, &zero);
-}
-
 err_t subscription_operator(struct kv_txn *txn, struct guid *id)
 {
     struct text value;
@@ -44,53 +39,27 @@ err_t subscription_operator(struct kv_txn *txn, struct guid *id)
 
 /* --- JSON --- */
 
-static err_t invalid(struct error_info *info, const char *name, const char *what)
-{
-    return error_set(info, ERROR_INVALID_PROPERTY, name, "%s %s", name, what);
-}
-
-static err_t read_text(const struct json *body, const char *name, struct text *out, struct error_info *info)
-{
-    const struct json *value = json_member(body, text_of(name));
-    *out = TEXT("");
-    if (value == NULL || json_type(value) == JSON_NULL)
-        return ERROR_OK;
-    if (json_type(value) != JSON_STRING)
-        return invalid(info, name, "must be a string");
-    *out = json_string(value);
-    return out->len <= TEXT_SIZE_MAX ? ERROR_OK : invalid(info, name, "is too long");
-}
-
-static err_t read_guid(const struct json *body, const char *name, struct guid *out, struct error_info *info)
-{
-    struct text text;
-    *out = (struct guid){ { 0 } };
-    err_t error = read_text(body, name, &text, info);
-    if (error != ERROR_OK || text.len == 0)
-        return error;
-    return guid_parse(text, out) ? ERROR_OK : invalid(info, name, "must be a GUID");
-}
-
 err_t subscription_from_json(const struct json *body, const struct guid *id, struct subscription *out,
                              struct error_info *info)
 {
     *out = (struct subscription){ .id = *id, .state = SUBSCRIPTION_ENABLED, .deleted_ns = INT64_MIN };
     if (json_type(body) != JSON_OBJECT)
         return error_set(info, ERROR_INVALID_REQUEST_CONTENT, NULL, "the body must be a JSON object");
-    err_t error = read_guid(body, "tenantId", &out->tenant_id, info);
+    err_t error = read_guid_member(body, "tenantId", &out->tenant_id, info);
     if (error == ERROR_OK)
-        error = read_text(body, "displayName", &out->display_name, info);
+        error = read_text_member(body, "displayName", TEXT_SIZE_MAX, &out->display_name, info);
     if (error == ERROR_OK)
-        error = read_text(body, "owner", &out->owner, info);
+        error = read_text_member(body, "owner", TEXT_SIZE_MAX, &out->owner, info);
     if (error == ERROR_OK)
-        error = read_text(body, "offerId", &out->offer_id, info);
-    return error == ERROR_OK ? read_guid(body, "providerSubscriptionId", &out->provider_subscription_id, info) : error;
+        error = read_text_member(body, "offerId", TEXT_SIZE_MAX, &out->offer_id, info);
+    return error == ERROR_OK ? read_guid_member(body, "providerSubscriptionId", &out->provider_subscription_id, info)
+                             : error;
 }
 
 static void put_guid(struct json_writer *json, const char *name, const struct guid *guid)
 {
     json_name(json, name);
-    if (is_zero(guid))
+    if (guid_is_zero(guid))
         json_put_null(json);
     else
         json_put_guid(json, guid);
@@ -267,7 +236,7 @@ err_t subscription_list_deleted(struct kv_txn *txn, struct arena *arena, size_t 
 
 bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id)
 {
-    return is_zero(&subscription->provider_subscription_id) ||
+    return guid_is_zero(&subscription->provider_subscription_id) ||
            guid_equal(&subscription->provider_subscription_id, operator_id);
 }
 

@@ -18,8 +18,6 @@
 #include "store/file_check.h"
 #include "usage/verify_internal.h"
 
-#define MAP_SIZE_BYTES_DEFAULT ((size_t)64 << 30)
-
 void verify_find(struct verify *verify, enum verify_part part, const char *format, ...)
 {
     struct verify_findings *findings = &verify->result->parts[part];
@@ -179,10 +177,7 @@ static err_t verify_content(struct verify *verify)
 static err_t open_kv(struct verify *verify, struct error_info *info)
 {
     const struct verify_options *options = verify->options;
-    struct kv_options kv = { .folder = options->folder,
-                             .map_size_bytes =
-                                 options->map_size_bytes != 0 ? options->map_size_bytes : MAP_SIZE_BYTES_DEFAULT,
-                             .read_only = true };
+    struct kv_options kv = { .folder = options->folder, .map_size_bytes = options->map_size_bytes, .read_only = true };
     err_t error = kv_open(&kv, &verify->kv, info);
     if (error == ERROR_OK && (error = kv_read_begin(verify->kv, &verify->txn)) != ERROR_OK)
         error_set(info, error, NULL, "the store cannot be read: %s", error_text(error));

@@ -1,7 +1,7 @@
 /* Usage rows are written by hand for speed; what they say is what the JSON writer would have written. */
 #include "support/testing.h"
 
-#include "api/members.h"
+#include "base/members.h"
 #include "api/usage_rows.h"
 #include "base/crypto.h"
 #include "base/json.h"

@@ -1,5 +1,6 @@
-/* A store that version 0.1.0 wrote (schema 1, made by its own import: 12 records of history, 113 live ones) is brought
- * to the present schema: the same records, rows by name, identities and accounts. */
+/* Stores that earlier versions wrote are brought to the present schema: the same records, rows by name, identities and
+ * accounts. Schema 1 (made by its own import: 12 records of history, 113 live ones) is transcribed, schema 2 (100 live
+ * records) gets the tables it lacks. */
 #include "support/life.h"
 
 #include "base/files.h"
@@ -11,9 +12,11 @@
 #include "usage/verify.h"
 
 #define OLD_STORE "tests/data/schema1.mdb.gz"
+#define STORE_OF_SCHEMA_2 "tests/data/schema2.mdb.gz"
+#define RECORDS_OF_SCHEMA_2 100
 #define OLD_RECORDS 125
 
-static void put_old_store(struct usage_fixture *f)
+static void put_store(struct usage_fixture *f, const char *file)
 {
     struct buffer compressed = { 0 }, plain = { 0 };
     char path[TEST_PATH_SIZE];
@@ -21,7 +24,7 @@ static void put_old_store(struct usage_fixture *f)
     f->base.store = NULL;
     test_folder_remove(&f->base.folder);
     test_folder_make(&f->base.folder);
-    assert_ok(file_read(OLD_STORE, (size_t)1 << 20, &compressed, NULL));
+    assert_ok(file_read(file, (size_t)1 << 20, &compressed, NULL));
     assert_ok(gzip_decompress(buffer_text(&compressed), (size_t)16 << 20, &plain));
     test_folder_path(&f->base.folder, DATA_FILE_NAME, path);
     assert_ok(file_write_durable(path, buffer_text(&plain), 0600, NULL));
@@ -30,6 +33,11 @@ static void put_old_store(struct usage_fixture *f)
     f->base.options.create = false;
     f->base.options.upgrade = migrate_store;
     clock_manual_set_wall(&f->base.clock, test_instant("2026-12-01T00:00:00Z"));
+}
+
+static void put_old_store(struct usage_fixture *f)
+{
+    put_store(f, OLD_STORE);
 }
 
 /* --- what is stored, by names instead of ids, in any order --- */
@@ -225,5 +233,28 @@ static void without_a_way_to_migrate_an_older_store_is_refused_and_untouched(voi
     assert_memory_equal(&before, &after, sizeof before);
 }
 
-TESTS(WITH_USAGE(a_store_of_schema_1_is_migrated_whole), WITH_USAGE(a_migrated_store_verifies_and_goes_on),
+static void a_store_of_schema_2_gets_its_tables_and_goes_on(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct post post = post_good();
+    struct verify_result result;
+    uint32_t schema;
+    put_store(f, STORE_OF_SCHEMA_2);
+    assert_ok(schema_of(f->base.folder.path, &schema, NULL));
+    assert_int_equal(schema, 2);
+    store_fixture_open(&f->base);
+    usage_post_accepted(f, &post);
+    struct verify_options options = { .folder = f->base.folder.path, .kv = store_kv(f->base.store) };
+    assert_ok(verify_run(&options, &result, NULL));
+    assert_false(verify_has_findings(&result, false) || verify_has_findings(&result, true));
+    assert_int_equal(result.records, RECORDS_OF_SCHEMA_2 + 1);
+    verify_free(&result);
+    store_close(f->base.store);
+    f->base.store = NULL;
+    assert_ok(schema_of(f->base.folder.path, &schema, NULL));
+    assert_int_equal(schema, STORE_SCHEMA_VERSION);
+}
+
+TESTS(WITH_USAGE(a_store_of_schema_2_gets_its_tables_and_goes_on), WITH_USAGE(a_store_of_schema_1_is_migrated_whole),
+      WITH_USAGE(a_migrated_store_verifies_and_goes_on),
       WITH_USAGE(without_a_way_to_migrate_an_older_store_is_refused_and_untouched))

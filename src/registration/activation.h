@@ -1,0 +1,47 @@
+/* What the stamp has been activated with: kept in the settings for the console, the activation resource (spec 6.7) and
+ * whoever forwards usage. One activation or none. The signing key of the first activation is remembered as trusted (or
+ * set by configuration); a key from another signer is refused until the operator forgets it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "registration/activation_key.h"
+#include "store/store.h"
+
+struct activation {
+    struct activation_key key;
+    struct text key_text; /* as it came, for the forwarder's proofs */
+    int64_t activated_ns; /* reported time of the commit */
+    struct text by;       /* identity that activated */
+    uint64_t etag;        /* grows with every change */
+};
+enum activation_state { ACTIVATION_NONE, ACTIVATION_REGISTERED, ACTIVATION_EXPIRED };
+const char *
+activation_state_name(enum activation_state state); /* "Not registered", "Registered", "Expired" (spec 6.7) */
+enum activation_state activation_state_of(const struct activation *activation, int64_t now_ns); /* NULL: none */
+
+/* Any snapshot; texts in the arena. ERROR_NOT_FOUND: not activated. */
+MUST_CHECK err_t activation_get(struct kv_txn *txn, struct arena *arena, struct activation *out);
+
+struct activation_put {
+    struct store_job job; /* first member */
+    struct text key_text, by;
+    struct text trusted_key_id; /* from the configuration; "" or ptr NULL: the one remembered, or whoever comes first */
+    bool created, unchanged;    /* out */
+    err_t refusal;              /* out: ERROR_OK, or ERROR_INVALID_ACTIVATION_KEY with info */
+    struct error_info info;
+};
+/* Reads and verifies in the transaction: signature, cloud id against stamp_get, expiry, signer. Refused puts change
+ * nothing and answer ERROR_OK with 'refusal' set. Texts are borrowed until the job is done. */
+void activation_put_init(struct activation_put *put, struct text key_text, struct text by);
+struct activation_delete {
+    struct store_job job;
+    bool missing;
+    bool forget_signer; /* also trusts whoever comes next */
+};
+void activation_delete_init(struct activation_delete *delete_job, bool forget_signer);

@@ -1,0 +1,34 @@
+/* The one question that everything later asks: who pays for usage of a tenant of a stamp at a usage time? Any thread
+ * with a snapshot of the commercial side's store. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "base/error.h"
+#include "base/guid.h"
+#include "registration/billing_model.h"
+#include "registration/registration.h"
+
+enum payer_kind {
+    PAYER_NONE,    /* the stamp was not registered then */
+    PAYER_DEFAULT, /* the registration's own subscription: the tenant has no mapping, or the model allows none */
+    PAYER_CUSTOMER /* the tenant's */
+};
+const char *payer_kind_name(enum payer_kind kind); /* "none", "default", "customer" */
+
+struct payer {
+    enum payer_kind kind;
+    struct guid subscription_id; /* who is charged; zeros for PAYER_NONE */
+    uint64_t registration;       /* number; 0 for PAYER_NONE */
+    struct registration_path path;
+    enum billing_model model;
+    bool usage_reporting, charged; /* charged: the model charges usage */
+    int64_t since_ns;              /* from when on that answer holds (the later of registration and mapping) */
+};
+
+/* tenant_id zeros: usage whose owner nobody knows, so the default pays. time_ns is the start of the usage hour;
+ * known_ns INT64_MAX: by what is known now. ERROR_OK also for PAYER_NONE. Texts in the arena. */
+MUST_CHECK err_t payer_resolve(struct kv_txn *txn, struct arena *arena, const struct guid *cloud_id,
+                               const struct guid *tenant_id, int64_t time_ns, int64_t known_ns, struct payer *out);
