@@ -110,6 +110,8 @@ static err_t close_pair(struct watermark_notes *notes, struct watermark_pair *pa
     uint32_t before = pair->heard_before, cadence = watermark_cadence_hours(w);
     err_t error = ERROR_OK;
     pair->used = false;
+    if (pair->unwatched)
+        return ERROR_OK;
     if (w->last_hour > w->heard_hour)
         w->heard_hour = w->last_hour;
     if (before != 0 && w->heard_hour > before) {
@@ -123,6 +125,15 @@ static err_t close_pair(struct watermark_notes *notes, struct watermark_pair *pa
     return error == ERROR_OK ? put_watermark(txn, w) : error;
 }
 
+/* Pairs that are open and new are not in the table yet, so the bound is passed by a few slots at most. */
+static err_t is_one_too_many(struct store_write *write, bool *too_many)
+{
+    uint64_t count = 0;
+    err_t error = kv_count(write_txn(write), KV_WATERMARKS, &count);
+    *too_many = count >= WATERMARK_PAIRS_MAX;
+    return error;
+}
+
 static err_t open_pair(struct watermark_notes *notes, uint32_t producer, uint32_t source, struct watermark_pair **out)
 {
     struct watermark_pair *pair = &notes->pairs[(producer * 31 + source) % WATERMARK_PAIR_SLOTS];
@@ -132,9 +143,10 @@ static err_t open_pair(struct watermark_notes *notes, uint32_t producer, uint32_
     err_t error = pair->used ? close_pair(notes, pair) : ERROR_OK;
     if (error == ERROR_OK)
         error = watermark_get(write_txn(notes->write), producer, source, &pair->watermark);
+    pair->unwatched = false;
     if (error == ERROR_NOT_FOUND) {
         pair->watermark = (struct watermark){ .producer = producer, .source = source, .last_reported_ns = INT64_MIN };
-        error = ERROR_OK;
+        error = is_one_too_many(notes->write, &pair->unwatched);
     }
     pair->used = error == ERROR_OK;
     pair->heard_before = pair->watermark.heard_hour;
@@ -156,6 +168,10 @@ static err_t write_note(struct watermark_notes *notes, struct watermark_note *no
         return error;
     struct watermark *w = &pair->watermark;
     uint32_t last = note->hour + note->span_hours - 1;
+    if (pair->unwatched) {
+        note->records = 0;
+        return ERROR_OK;
+    }
     if (w->retired && last > w->last_hour)
         w->retired = false; /* it is back */
     if (w->first_hour == 0 || note->hour < w->first_hour)
@@ -234,8 +250,11 @@ static err_t run_declare(struct store_write *write, struct store_job *job)
     if (error == ERROR_OK)
         error = watermark_get(write_txn(write), producer, source, w);
     if (error == ERROR_NOT_FOUND) {
+        bool too_many;
         *w = (struct watermark){ .producer = producer, .source = source, .last_reported_ns = INT64_MIN };
-        error = ERROR_OK;
+        error = is_one_too_many(write, &too_many);
+        if (error == ERROR_OK && too_many)
+            error = ERROR_CONFLICT;
     }
     if (error != ERROR_OK || declare->complete_hour <= w->complete_hour)
         return error;

@@ -37,6 +37,9 @@
 #include "store/journal.h"
 #include "store/store.h"
 
+/* Producers and sources that are watched. A gateway ('*') that makes up sources is counted in full beyond that, but no
+ * source more is expected to report: every list and every look at the clock walks them all. */
+#define WATERMARK_PAIRS_MAX 4096
 #define WATERMARK_SAMPLES 8
 #define WATERMARK_SAMPLES_MIN 3
 #define WATERMARK_CADENCE_HOURS_MAX (31 * 24)
@@ -141,7 +144,7 @@ struct watermark_notes {
         uint32_t producer, source, hour, span_hours, records; /* records 0: empty */
     } slots[WATERMARK_NOTE_SLOTS];
     struct watermark_pair {
-        bool used;
+        bool used, unwatched; /* unwatched: one too many */
         struct watermark watermark;
         uint32_t heard_before, first_new_hour;
     } pairs[WATERMARK_PAIR_SLOTS];

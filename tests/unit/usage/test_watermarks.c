@@ -540,7 +540,33 @@ static void a_complete_hour_is_complete_for_good(void **state)
     }
 }
 
-TESTS(WITH_USAGE(promise_6_an_hour_without_a_word_is_silent_not_zero),
+static void sources_beyond_the_bound_are_counted_but_not_watched(void **state)
+{
+    struct usage_fixture *f = *state;
+    enum { SOURCES = WATERMARK_PAIRS_MAX + 100, BATCH = 500 };
+    char name[32];
+    go(f, 2, 30);
+    for (int first = 0; first < SOURCES; first += BATCH) {
+        struct record_limits limits = usage_limits(f);
+        struct ingest_batch *batch = reporter_batch(f, "gateway", &limits);
+        for (int i = first; i < first + BATCH && i < SOURCES; i++) {
+            (void)snprintf(name, sizeof name, "source-%d", i);
+            reporter_add(f, batch, name, 1, 1, NULL);
+        }
+        reporter_submit(f, batch);
+    }
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    uint64_t count;
+    struct store_state now;
+    assert_ok(kv_count(txn, KV_WATERMARKS, &count));
+    assert_ok(store_read_state(txn, &now));
+    store_read_end(txn);
+    assert_uint_in_range(count, WATERMARK_PAIRS_MAX, WATERMARK_PAIRS_MAX + WATERMARK_PAIR_SLOTS);
+    assert_int_equal(now.records, SOURCES);
+}
+
+TESTS(WITH_USAGE(sources_beyond_the_bound_are_counted_but_not_watched),
+      WITH_USAGE(promise_6_an_hour_without_a_word_is_silent_not_zero),
       WITH_USAGE(producer_down_for_three_hours_is_unknown_not_zero),
       WITH_USAGE(declared_without_records_is_a_true_zero),
       WITH_USAGE(a_backfill_in_reverse_order_completes_all_but_the_last),
