@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 #include "base/instant.h"
+#include "base/members.h"
 #include "store/keys.h"
 
 #define SAMPLE_SIZE ((size_t)8 * (1 + FORECAST_PART_COUNT))
@@ -259,12 +260,6 @@ err_t forecast_make(struct store *store, struct kv_txn *txn, struct forecast *ou
 
 /* --- JSON --- */
 
-static void put(struct json_writer *json, const char *name, uint64_t value)
-{
-    json_name(json, name);
-    json_put_u64(json, value);
-}
-
 void forecast_to_json(const struct forecast *forecast, struct json_writer *json)
 {
     json_begin_object(json);
@@ -272,24 +267,24 @@ void forecast_to_json(const struct forecast *forecast, struct json_writer *json)
         const struct forecast_size *size = &forecast->parts[part];
         json_name(json, forecast_part_name((enum forecast_part)part));
         json_begin_object(json);
-        put(json, "bytes", size->bytes);
-        put(json, "bytesPerDay", size->bytes_per_day);
+        put_number_member(json, "bytes", size->bytes);
+        put_number_member(json, "bytesPerDay", size->bytes_per_day);
         if (size->keep_days > 0) {
-            put(json, "keepDays", (uint64_t)size->keep_days);
-            put(json, "daysUntilSteady", (uint64_t)size->days_until_due);
-            put(json, "steadyBytes", size->bytes_then);
+            put_number_member(json, "keepDays", (uint64_t)size->keep_days);
+            put_number_member(json, "daysUntilSteady", (uint64_t)size->days_until_due);
+            put_number_member(json, "steadyBytes", size->bytes_then);
         } else {
-            put(json, "bytesInAYear", size->bytes_then);
+            put_number_member(json, "bytesInAYear", size->bytes_then);
         }
         json_end_object(json);
     }
     json_name(json, "total");
     json_begin_object(json);
-    put(json, "bytes", forecast->bytes);
-    put(json, "bytesPerDay", forecast->bytes_per_day);
-    put(json, "forecastBytes", forecast->bytes_then);
-    put(json, "fileBytes", forecast->file_bytes);
-    put(json, "diskFreeBytes", forecast->disk_free_bytes);
+    put_number_member(json, "bytes", forecast->bytes);
+    put_number_member(json, "bytesPerDay", forecast->bytes_per_day);
+    put_number_member(json, "forecastBytes", forecast->bytes_then);
+    put_number_member(json, "fileBytes", forecast->file_bytes);
+    put_number_member(json, "diskFreeBytes", forecast->disk_free_bytes);
     json_name(json, "daysUntilFull");
     if (forecast->days_until_full >= 0)
         json_put_i64(json, forecast->days_until_full);

@@ -32,7 +32,7 @@ static uint8_t *put_quantity(uint8_t *p, const struct decimal *quantity)
     return p + (sizeof bytes - skip);
 }
 
-static bool get_quantity(const uint8_t **cursor, const uint8_t *end, struct decimal *out)
+bool journal_get_quantity(const uint8_t **cursor, const uint8_t *end, struct decimal *out)
 {
     uint8_t bytes[DECIMAL_ENCODED_SIZE] = { 0 };
     if (*cursor >= end || **cursor > sizeof bytes || (size_t)(end - *cursor) <= **cursor)
@@ -239,7 +239,7 @@ void journal_undo(struct journal_writer *writer, uint64_t next_sequence, const u
 
 /* --- reading --- */
 
-static bool get_u32(const uint8_t **cursor, const uint8_t *end, uint32_t *out)
+bool journal_get_u32(const uint8_t **cursor, const uint8_t *end, uint32_t *out)
 {
     uint64_t value;
     if (!varint_get(cursor, end, &value) || value > UINT32_MAX)
@@ -248,7 +248,7 @@ static bool get_u32(const uint8_t **cursor, const uint8_t *end, uint32_t *out)
     return true;
 }
 
-static bool get_i64(const uint8_t **cursor, const uint8_t *end, int64_t *out)
+bool journal_get_i64(const uint8_t **cursor, const uint8_t *end, int64_t *out)
 {
     if (end - *cursor < 8)
         return false;
@@ -292,11 +292,11 @@ static bool decode_record(struct journal_reader *reader, uint8_t flags, const ui
     record->history = (flags & FLAG_HISTORY) != 0;
     record->sequence = reader->sequence;
     record->reported_ns = reader->reported_ns;
-    return get_u32(&p, end, &record->producer) && get_u32(&p, end, &record->source) &&
-           get_u32(&p, end, &record->subscription) && get_u32(&p, end, &record->meter) &&
-           get_u32(&p, end, &record->instance) && get_times(reader, &p, end, record) &&
-           get_quantity(&p, end, &record->quantity) && (!record->history || get_i64(&p, end, &record->reported_ns)) &&
-           get_id(entry, flags, p, end);
+    return journal_get_u32(&p, end, &record->producer) && journal_get_u32(&p, end, &record->source) &&
+           journal_get_u32(&p, end, &record->subscription) && journal_get_u32(&p, end, &record->meter) &&
+           journal_get_u32(&p, end, &record->instance) && get_times(reader, &p, end, record) &&
+           journal_get_quantity(&p, end, &record->quantity) &&
+           (!record->history || journal_get_i64(&p, end, &record->reported_ns)) && get_id(entry, flags, p, end);
 }
 
 static bool decode_correction(const uint8_t *p, const uint8_t *end, struct journal_correction *correction)
@@ -305,8 +305,8 @@ static bool decode_correction(const uint8_t *p, const uint8_t *end, struct journ
     if (p >= end || (*p != CORRECTION_VOID && *p != CORRECTION_AMEND))
         return false;
     correction->action = (enum correction_action) * p++;
-    if (!varint_get(&p, end, &correction->original) || !get_quantity(&p, end, &correction->quantity) ||
-        !get_quantity(&p, end, &correction->difference) || !varint_get(&p, end, &by_size) ||
+    if (!varint_get(&p, end, &correction->original) || !journal_get_quantity(&p, end, &correction->quantity) ||
+        !journal_get_quantity(&p, end, &correction->difference) || !varint_get(&p, end, &by_size) ||
         by_size > (uint64_t)(end - p))
         return false;
     correction->by = (struct text){ (const char *)p, (size_t)by_size };
@@ -317,7 +317,7 @@ static bool decode_correction(const uint8_t *p, const uint8_t *end, struct journ
 
 static bool decode_seal(const uint8_t *p, const uint8_t *end, struct journal_seal *seal)
 {
-    return get_u32(&p, end, &seal->first_hour) && get_u32(&p, end, &seal->end_hour) &&
+    return journal_get_u32(&p, end, &seal->first_hour) && journal_get_u32(&p, end, &seal->end_hour) &&
            varint_get(&p, end, &seal->first_sequence) && p == end;
 }
 
@@ -326,7 +326,7 @@ static bool decode_definition(const uint8_t *p, const uint8_t *end, struct journ
     if (p >= end || *p == 0 || *p >= DICTIONARY_KIND_COUNT)
         return false;
     definition->kind = (enum dictionary_kind) * p++;
-    if (!get_u32(&p, end, &definition->id) || (size_t)(end - p) < sizeof definition->identity.bytes)
+    if (!journal_get_u32(&p, end, &definition->id) || (size_t)(end - p) < sizeof definition->identity.bytes)
         return false;
     memcpy(definition->identity.bytes, p, sizeof definition->identity.bytes);
     p += sizeof definition->identity.bytes;

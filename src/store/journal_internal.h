@@ -1,4 +1,4 @@
-/* The header of a journal segment, for journal.c and journal_chain.c only. */
+/* The parts of a journal segment, for journal.c, journal_chain.c and schema1.c only. */
 #pragma once
 
 #include "base/crypto.h"
@@ -19,3 +19,9 @@ struct segment_header {
 
 /* ERROR_STORE_CORRUPT when it is no segment of this version. */
 MUST_CHECK err_t segment_header_read(struct text key, struct text value, struct segment_header *header);
+
+/* Fields of an item: read at *cursor, which moves behind them. False when the item ends before or the value is out of
+ * bounds. A quantity is a byte with its size and its bytes without the leading zeros, in every schema. */
+MUST_CHECK bool journal_get_quantity(const uint8_t **cursor, const uint8_t *end, struct decimal *out);
+MUST_CHECK bool journal_get_u32(const uint8_t **cursor, const uint8_t *end, uint32_t *out);
+MUST_CHECK bool journal_get_i64(const uint8_t **cursor, const uint8_t *end, int64_t *out);

@@ -19,7 +19,6 @@
 #include "store/write_internal.h"
 #include "store/writer.h"
 
-#define MAP_SIZE_BYTES_DEFAULT ((size_t)64 << 30)
 /* A commit: rows held in memory, and bytes of journal. */
 #define COMMIT_ROWS ((size_t)1 << 18)
 #define COMMIT_BYTES ((size_t)64 << 20)
@@ -55,13 +54,7 @@ static err_t make_write(struct replay *replay, const struct rows_engine *rows)
     struct store_write *write = replay->write = memory_zalloc(1, sizeof *write);
     if (write == NULL)
         return ERROR_NO_MEMORY;
-    write->rows = rows != NULL ? rows : &rows_runs;
-    write->state = STATE_OF_NEW_STORE;
-    write->journal.next_sequence = 1;
-    claims_init(&write->claims);
-    pending_init(&write->hourly, ROWS_HOURLY);
-    pending_init(&write->daily, ROWS_DAILY);
-    pending_init(&write->rollup, ROWS_ROLLUP);
+    write_init(write, rows != NULL ? rows : &rows_runs, &STATE_OF_NEW_STORE, NULL);
     return kv_write_begin(replay->kv, &write->txn);
 }
 
@@ -74,7 +67,7 @@ err_t replay_open(const struct replay_options *options, struct replay **out, str
     (void)snprintf(replay->store_folder, sizeof replay->store_folder, "%s", options->folder);
     struct kv_options kv = { .folder = replay->folder,
                              .map_size_bytes =
-                                 options->map_size_bytes != 0 ? options->map_size_bytes : MAP_SIZE_BYTES_DEFAULT };
+                                 options->map_size_bytes };
     err_t error = length < PATH_MAX ? ERROR_OK : error_set(info, ERROR_IO, NULL, "the path of the store is too long");
     if (error == ERROR_OK) {
         remove_files(replay); /* of one that was cut short */
@@ -100,11 +93,7 @@ void replay_close(struct replay *replay)
     if (write != NULL) {
         if (write->txn != NULL)
             kv_abort(write->txn);
-        claims_free(&write->claims);
-        pending_free(&write->hourly);
-        pending_free(&write->daily);
-        pending_free(&write->rollup);
-        buffer_free(&write->journal.segment);
+        write_free(write);
         dictionary_free(write->dictionary);
         memory_free(write);
     }

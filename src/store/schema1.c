@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "store/journal_internal.h"
 #include "store/keys.h"
 
 #define MAP_SIZE_BYTES ((size_t)64 << 30)
-#define SEGMENT_VERSION 1
-#define SEGMENT_HEADER_SIZE 13
+#define SCHEMA1_VERSION 1
+#define SCHEMA1_HEADER_SIZE 13
 #define STATE_SIZE 24
 #define CHECKSUM_SIZE 8 /* behind each value from schema 2 on */
 enum { FLAG_NUMBER = 1, FLAG_HISTORY = 2 };
@@ -93,37 +94,6 @@ void schema1_close(struct schema1 *store)
 
 /* --- the journal --- */
 
-static bool get_quantity(const uint8_t **cursor, const uint8_t *end, struct decimal *out)
-{
-    uint8_t bytes[DECIMAL_ENCODED_SIZE] = { 0 };
-    if (*cursor >= end || **cursor > sizeof bytes || (size_t)(end - *cursor) <= **cursor)
-        return false;
-    size_t size = *(*cursor)++;
-    memcpy(bytes + sizeof bytes - size, *cursor, size);
-    *cursor += size;
-    bytes[0] ^= 0x80;
-    *out = decimal_decode(bytes);
-    return true;
-}
-
-static bool get_u32(const uint8_t **cursor, const uint8_t *end, uint32_t *out)
-{
-    uint64_t value;
-    if (!varint_get(cursor, end, &value) || value > UINT32_MAX)
-        return false;
-    *out = (uint32_t)value;
-    return true;
-}
-
-static bool get_i64(const uint8_t **cursor, const uint8_t *end, int64_t *out)
-{
-    if (end - *cursor < 8)
-        return false;
-    *out = (int64_t)get_u64be(*cursor);
-    *cursor += 8;
-    return true;
-}
-
 /* Flags, producer, source, subscription, meter, instance, start, duration, quantity, for history its own reported time;
  * the id takes the rest. */
 static bool decode_record(const uint8_t *p, const uint8_t *end, struct journal_record *record)
@@ -134,11 +104,11 @@ static bool decode_record(const uint8_t *p, const uint8_t *end, struct journal_r
     uint8_t flags = *p++;
     record->quantity_is_number = (flags & FLAG_NUMBER) != 0;
     record->history = (flags & FLAG_HISTORY) != 0;
-    if (!get_u32(&p, end, &record->producer) || !get_u32(&p, end, &record->source) ||
-        !get_u32(&p, end, &record->subscription) || !get_u32(&p, end, &record->meter) ||
-        !get_u32(&p, end, &record->instance) || !get_i64(&p, end, &record->start_ns) ||
-        !varint_get(&p, end, &duration) || !get_quantity(&p, end, &record->quantity) ||
-        (record->history && !get_i64(&p, end, &record->reported_ns)))
+    if (!journal_get_u32(&p, end, &record->producer) || !journal_get_u32(&p, end, &record->source) ||
+        !journal_get_u32(&p, end, &record->subscription) || !journal_get_u32(&p, end, &record->meter) ||
+        !journal_get_u32(&p, end, &record->instance) || !journal_get_i64(&p, end, &record->start_ns) ||
+        !varint_get(&p, end, &duration) || !journal_get_quantity(&p, end, &record->quantity) ||
+        (record->history && !journal_get_i64(&p, end, &record->reported_ns)))
         return false;
     record->end_ns = (int64_t)((uint64_t)record->start_ns + duration);
     record->id = (struct text){ (const char *)p, (size_t)(end - p) };
@@ -155,13 +125,13 @@ static err_t enter_next_segment(struct schema1 *store)
         return error;
     const uint8_t *p = (const uint8_t *)value.ptr;
     uint64_t expected = store->sequence == 0 ? 1 : store->sequence;
-    if (key.len != JOURNAL_KEY_SIZE || value.len < SEGMENT_HEADER_SIZE || p[0] != SEGMENT_VERSION ||
+    if (key.len != JOURNAL_KEY_SIZE || value.len < SCHEMA1_HEADER_SIZE || p[0] != SCHEMA1_VERSION ||
         get_u64be((const uint8_t *)key.ptr) != expected || get_u32be(p + 9) == 0)
         return ERROR_STORE_CORRUPT;
     store->sequence = expected;
     store->reported_ns = (int64_t)get_u64be(p + 1);
     store->left = get_u32be(p + 9);
-    store->next = p + SEGMENT_HEADER_SIZE;
+    store->next = p + SCHEMA1_HEADER_SIZE;
     store->end = p + value.len;
     return ERROR_OK;
 }

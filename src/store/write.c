@@ -21,6 +21,27 @@ static const struct decimal sum_negative_limit = {
 };
 static const struct decimal small_negative_limit = { { 0, 0, 0 - (UINT64_C(1) << (SMALL_QUANTITY_BITS - 128)) } };
 
+void write_init(struct store_write *write, const struct rows_engine *rows, const struct store_state *state,
+                struct dictionary *dictionary)
+{
+    *write = (struct store_write){ .rows = rows, .dictionary = dictionary, .state = *state };
+    claims_init(&write->claims);
+    pending_init(&write->hourly, ROWS_HOURLY);
+    pending_init(&write->daily, ROWS_DAILY);
+    pending_init(&write->rollup, ROWS_ROLLUP);
+    write->journal.next_sequence = state->last_sequence + 1;
+    memcpy(write->journal.head, state->head, SHA256_SIZE);
+}
+
+void write_free(struct store_write *write)
+{
+    claims_free(&write->claims);
+    pending_free(&write->hourly);
+    pending_free(&write->daily);
+    pending_free(&write->rollup);
+    buffer_free(&write->journal.segment);
+}
+
 struct kv_txn *write_txn(struct store_write *write)
 {
     return write->txn;

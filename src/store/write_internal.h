@@ -26,6 +26,12 @@ struct store_write {
     uint64_t span_first, span_last;
 };
 
+/* A write that goes on from 'state', without a transaction. 'dictionary' is borrowed and may be NULL for now. */
+void write_init(struct store_write *write, const struct rows_engine *rows, const struct store_state *state,
+                struct dictionary *dictionary);
+/* What it holds itself; neither the transaction nor the dictionary. */
+void write_free(struct store_write *write);
+
 MUST_CHECK err_t write_flush_span(struct store_write *write);
 
 /* What a record or a correction, journaled already, adds to. */

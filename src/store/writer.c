@@ -431,11 +431,7 @@ struct store_counters writer_counters(struct writer *writer)
 
 static void writer_free(struct writer *writer)
 {
-    claims_free(&writer->write.claims);
-    pending_free(&writer->write.hourly);
-    pending_free(&writer->write.daily);
-    pending_free(&writer->write.rollup);
-    buffer_free(&writer->write.journal.segment);
+    write_free(&writer->write);
     pthread_cond_destroy(&writer->rested);
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->mutex);
@@ -454,15 +450,7 @@ err_t writer_start(const struct writer_options *options, struct writer **out)
     reported_time_reach(&writer->time, writer->sealed_ns);
     retention_init(&writer->retention, &options->retention);
     writer->inflight_ns = NOTHING_INFLIGHT;
-    writer->write.rows = options->rows;
-    writer->write.dictionary = options->dictionary;
-    writer->write.state = options->state;
-    claims_init(&writer->write.claims);
-    pending_init(&writer->write.hourly, ROWS_HOURLY);
-    pending_init(&writer->write.daily, ROWS_DAILY);
-    pending_init(&writer->write.rollup, ROWS_ROLLUP);
-    writer->write.journal.next_sequence = options->state.last_sequence + 1;
-    memcpy(writer->write.journal.head, options->state.head, SHA256_SIZE);
+    write_init(&writer->write, options->rows, &options->state, options->dictionary);
     pthread_mutex_init(&writer->mutex, NULL);
     pthread_cond_init(&writer->wake, NULL);
     pthread_cond_init(&writer->rested, NULL);

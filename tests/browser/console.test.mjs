@@ -3,7 +3,7 @@
  *   STAMPMETER_NODE_MODULES=DIR node --test tests/browser/console.test.mjs */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import {
@@ -11,7 +11,8 @@ import {
 } from "./browser.mjs";
 import { DAY, HOUR, browser, explainFirst, findings, iso, operator, subject, usage, window } from "./stage.mjs";
 
-const DOCS = ["", "getting-started.html", "posting-usage.html", "reading-usage.html", "corrections.html", "producers.html", "rejects.html", "importing-history.html", "running.html", "retention.html", "backup.html", "errors.html"];
+const DOCS = readdirSync(path.join(ROOT, "web", "docs")).filter((name) => name.endsWith(".html"))
+  .map((name) => (name === "index.html" ? "" : name));
 const group = (row) => row.meterId ?? row.subscriptionId ?? row.resourceUri ?? row.location ?? row.source;
 
 // ---- signing in and out ----

@@ -4,16 +4,19 @@
  *   node tests/browser/mock.mjs [PORT]
  *
  * The vendored files are those that the build has fetched (vendor/.src), or npm's packages preact, htm and uplot in
- * the folder STAMPMETER_NODE_MODULES. Operator: operator / operator; tenants: see TENANTS. */
+ * the folder STAMPMETER_NODE_MODULES. Operator: operator / operator; commerce: commerce / commerce; tenants: see TENANTS. */
 
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { COMMERCE, Commerce } from "./mock-commerce.mjs";
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 const WEB = path.join(ROOT, "web");
+const DOCS = path.join(WEB, "docs"); // its pages are put together as the build does it
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const SCALE = 30n;
@@ -361,6 +364,7 @@ class Mock {
     this.startedAt = now;
     this.usage = new Usage(now);
     this.producers = new Producers(now);
+    this.commerce = new Commerce({ now, Refusal, provider: PROVIDER_SUBSCRIPTION, tenants: TENANTS.map(({ username, password, ...each }) => each) });
     this.sessions = new Map();
     this.requests = 0;
     this.audit = Array.from({ length: 230 }, (_, index) => ({ sequence: String(index + 1), time: isoTime(now - (230 - index) * HOUR),
@@ -378,7 +382,10 @@ class Mock {
       ? path.join(this.vendored, VENDORED[urlPath])
       : path.join(WEB, urlPath.endsWith("/") ? `${urlPath}index.html` : urlPath);
     const inside = VENDORED[urlPath] || name.startsWith(WEB);
-    return inside && existsSync(name) && statSync(name).isFile() ? [name, TYPES[path.extname(name)]] : null;
+    const type = TYPES[path.extname(name)];
+    if (!inside || !type || !existsSync(name) || !statSync(name).isFile()) return null;
+    if (path.dirname(name) !== DOCS || path.extname(name) !== ".html") return [readFileSync(name), type];
+    return [execFileSync("python3", [path.join(WEB, "embed.py"), "--page", path.basename(name)]), type];
   }
 
   async answer(request, response) {
@@ -393,13 +400,14 @@ class Mock {
     const json = (status, value, more) => send(status, JSON.stringify(value), { "Content-Type": "application/json", ...more });
     try {
       const file = request.method === "GET" && this.file(url.pathname);
-      if (file) return send(200, readFileSync(file[0]), { "Content-Type": file[1] });
+      if (file) return send(200, file[0], { "Content-Type": file[1] });
       if (request.method !== "GET" && request.headers["x-stampmeter-console"] !== "1") {
         throw new Refusal(403, "AuthorizationFailed", "the header X-Stampmeter-Console is missing");
       }
       let body = "";
       for await (const part of request) body += part;
-      await this.route(`${request.method} ${url.pathname}`, { url, request, body: body && JSON.parse(body), json, send });
+      await this.route(`${request.method} ${url.pathname}`, { url, request, text: body, json, send,
+        body: body && request.headers["content-type"] !== "text/csv" && JSON.parse(body) });
     } catch (error) {
       if (!(error instanceof Refusal)) console.error(error);
       const { status = 500, code = "InternalServerError", message, target } = error;
@@ -407,10 +415,14 @@ class Mock {
     }
   }
 
-  async route(name, { url, request, body, json, send }) {
+  async route(name, { url, request, body, text, json, send }) {
     if (name === "POST /v1/session") return this.signIn(body, json);
     const session = this.session(request);
     if (!session) throw new Refusal(401, "AuthenticationFailed", "the request carries no valid credentials");
+    const commercial = this.commerce.answer({ method: request.method, path: url.pathname, query: url.searchParams, body, text, session, now: this.now,
+      csv: request.headers.accept?.includes("text/csv"), usageOf: (...which) => this.usageOf(...which) });
+    if (commercial?.text) return send(200, commercial.text, { "Content-Type": "text/csv" });
+    if (commercial) return json(commercial.status, commercial.body ?? {});
     const needsOperator = () => {
       if (session.role !== "operator") throw new Refusal(403, "AuthorizationFailed", "this identity may not perform the action");
     };
@@ -485,11 +497,11 @@ class Mock {
   }
 
   signIn({ username, password }, json) {
-    const tenant = TENANTS.find((each) => each.username && each.username === username && each.password === password);
+    const tenant = [...TENANTS, COMMERCE].find((each) => each.username && each.username === username && each.password === password);
     if (!tenant && !(username === "operator" && password === "operator")) {
       throw new Refusal(401, "AuthenticationFailed", "the user name or the password is wrong");
     }
-    const session = { username, role: tenant ? "tenant" : "operator", subscriptionId: tenant?.subscriptionId,
+    const session = { username, role: tenant ? (tenant.role ?? "tenant") : "operator", subscriptionId: tenant?.subscriptionId,
       expires: new Date(this.now + 12 * HOUR).toISOString() };
     const id = randomBytes(16).toString("hex");
     this.sessions.set(id, session);
@@ -531,6 +543,13 @@ class Mock {
     return sums
       ? [{ ...of, usageHour: isoTime(hour), reportedHour: isoTime(reported), unit: meter.unit, quantity: 16, limit: 1.000001 }]
       : [{ ...FINDING, ...of, firstTime: isoTime(reported), lastTime: isoTime(reported + HOUR), recordSequence: String(index + 1) }];
+  }
+
+  /* One subscription's usage by meter, as the report of tenants has it. */
+  usageOf(subscriptionId, from, to) {
+    const query = new URLSearchParams({ from: isoTime(from), to: isoTime(to), granularity: "total", groupBy: "meter" });
+    return summarize(this.usage, query, { subscriptionId }, this.now)
+      .map(({ row: { meterId, meterName, unit }, quantity, records }) => ({ meterId, meterName, unit, quantity, records }));
   }
 
   summary(url, request, session, json, send) {
@@ -593,6 +612,7 @@ export async function startMock({ now = Date.parse("2026-11-21T10:20:00Z"), port
     url: `http://127.0.0.1:${server.address().port}`,
     operator: { username: "operator", password: "operator" },
     tenants: TENANTS.filter(({ username }) => username),
+    commerce: COMMERCE,
     close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   };
 }

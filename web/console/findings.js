@@ -111,6 +111,7 @@ export class FindingsPage extends Component {
 
   finding(row) {
     const { opening } = this.state;
+    const show = `Show ${row.count === "1" ? "the" : "first"} record`;
     return html`
       <div>
         <span class="row"><${Badge} kind="warn">${KINDS[row.kind] ?? row.kind}<//> ${this.subject(row)}</span>
@@ -119,7 +120,7 @@ export class FindingsPage extends Component {
           ${" "}· ${row.source}${row.producer !== row.source ? ` by ${row.producer}` : ""}</p>
       </div>
       <button type="button" class="button" disabled=${opening === row.recordSequence} onClick=${() => this.open(row.recordSequence)}
-        aria-label=${`Show record ${row.recordSequence}`}>Show ${row.count === "1" ? "the" : "first"} record</button>`;
+        aria-label=${`${show} ${row.recordSequence}`}>${show}</button>`;
   }
 
   sum(row) {

@@ -3,10 +3,10 @@
 
 import { get, getAll, post, request } from "./api.js";
 import { groupDigits } from "./decimal.js";
+import { LivePage } from "./live.js";
 import { HOUR, floorTo, showMinute, toIso } from "./time.js";
 import { Badge, Component, ErrorBox, Loading, html } from "./ui.js";
 
-const REFRESH = 15_000;
 const HOURS = 48;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -187,36 +187,18 @@ export class Alert extends Component {
   }
 }
 
-export class ProducersPage extends Component {
-  state = { data: null, error: null, live: true, done: "" };
+export class ProducersPage extends LivePage {
+  state = { ...this.state, data: null, done: "" };
+  refreshMs = 15_000;
 
-  componentDidMount() {
-    this.load();
-    this.timer = setInterval(() => {
-      if (this.state.live && !document.hidden && !this.loading) this.load();
-    }, REFRESH);
-  }
-
-  componentWillUnmount() {
-    clearInterval(this.timer);
-    this.gone = true;
-  }
-
-  async load() {
-    this.loading = true;
-    try {
-      const status = await get("/v1/status");
-      const hour = floorTo(Date.parse(status.now), HOUR);
-      const window = new URLSearchParams({ from: toIso(hour - (HOURS - 1) * HOUR), to: toIso(hour + HOUR) });
-      const [producers, hours, alerts] = await Promise.all([
-        getAll("/v1/producers"), getAll(`/v1/watermarks?${window}`), getAll("/v1/alerts"),
-      ]);
-      if (!this.gone) this.setState({ data: { hour, producers, hours: hours.value, alerts: alerts.value }, error: null });
-    } catch (error) {
-      if (!this.gone) this.setState({ error });
-    } finally {
-      this.loading = false;
-    }
+  async read() {
+    const status = await get("/v1/status");
+    const hour = floorTo(Date.parse(status.now), HOUR);
+    const window = new URLSearchParams({ from: toIso(hour - (HOURS - 1) * HOUR), to: toIso(hour + HOUR) });
+    const [producers, hours, alerts] = await Promise.all([
+      getAll("/v1/producers"), getAll(`/v1/watermarks?${window}`), getAll("/v1/alerts"),
+    ]);
+    return { data: { hour, producers, hours: hours.value, alerts: alerts.value } };
   }
 
   async changed(what) {
@@ -242,13 +224,9 @@ export class ProducersPage extends Component {
       });
   }
 
-  render(_, { data, error, live, done }) {
+  render(_, { data, error, done }) {
     return html`
-      <div class="page-head">
-        <h1 tabindex="-1">Producers</h1>
-        <label class="check"><input type="checkbox" checked=${live}
-          onChange=${(event) => this.setState({ live: event.target.checked })} /> Refresh every 15 s</label>
-      </div>
+      ${this.head("Producers")}
       ${error && html`<${ErrorBox} error=${error} title=${data ? "What is shown is not fresh" : "Producers could not be read"}
         onRetry=${() => this.load()} />`}
       ${!data && !error && html`<${Loading} what="producers" />`}

@@ -3,46 +3,25 @@
 
 import { advanceClock, getAll, readStatus } from "./api.js";
 import { groupDigits } from "./decimal.js";
+import { LivePage } from "./live.js";
 import { Alert } from "./producers.js";
 import { Retention } from "./retention.js";
 import { stateHref, readState, withFilter } from "./state.js";
 import { showDuration, showMinute, showSecond } from "./time.js";
-import { Badge, Component, Count, ErrorBox, Loading, html, showBytes } from "./ui.js";
-
-const REFRESH = 5_000;
+import { Badge, Count, ErrorBox, Loading, html, showBytes } from "./ui.js";
 
 const Fact = ({ title, children }) => html`<div class="fact"><dt>${title}</dt><dd>${children}</dd></div>`;
 
 const STATES = { Enabled: "good", Deleted: "plain", Unknown: "warn" };
 const ORDER = { Unknown: 0, Enabled: 1, Deleted: 2 };
 
-export class StatusPage extends Component {
-  state = { status: null, previous: null, subscriptions: null, alerts: [], error: null, live: true, clock: null };
+export class StatusPage extends LivePage {
+  state = { ...this.state, status: null, previous: null, subscriptions: null, alerts: [], clock: null };
+  refreshMs = 5_000;
 
-  componentDidMount() {
-    this.load();
-    this.timer = setInterval(() => {
-      if (this.state.live && !document.hidden && !this.loading) this.load();
-    }, REFRESH);
-  }
-
-  componentWillUnmount() {
-    clearInterval(this.timer);
-    this.gone = true;
-  }
-
-  async load() {
-    this.loading = true;
-    try {
-      const [status, subscriptions, alerts] = await Promise.all([readStatus(), getAll("/v1/subscriptions"), getAll("/v1/alerts")]);
-      if (!this.gone) {
-        this.setState({ status, previous: this.state.status, subscriptions, alerts: alerts.value, error: null });
-      }
-    } catch (error) {
-      if (!this.gone) this.setState({ error });
-    } finally {
-      this.loading = false;
-    }
+  async read() {
+    const [status, subscriptions, alerts] = await Promise.all([readStatus(), getAll("/v1/subscriptions"), getAll("/v1/alerts")]);
+    return { status, previous: this.state.status, subscriptions, alerts: alerts.value };
   }
 
   async advance(duration, words) {
@@ -57,13 +36,9 @@ export class StatusPage extends Component {
     }
   }
 
-  render({ query }, { status, subscriptions, alerts, error, live }) {
+  render({ query }, { status, subscriptions, alerts, error }) {
     return html`
-      <div class="page-head">
-        <h1 tabindex="-1">Status</h1>
-        <label class="check"><input type="checkbox" checked=${live}
-          onChange=${(event) => this.setState({ live: event.target.checked })} /> Refresh every 5 s</label>
-      </div>
+      ${this.head("Status")}
       ${error && html`<${ErrorBox} error=${error} title=${status ? "The figures are not fresh" : "The status could not be read"}
         onRetry=${() => this.load()} />`}
       ${!status && !error && html`<${Loading} what="the status" />`}

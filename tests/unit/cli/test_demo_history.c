@@ -5,22 +5,6 @@
 /* More than two chunks of a day. */
 #define HOURS 60
 
-static int set_up(void **state)
-{
-    struct store_fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    store_fixture_make(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 static uint64_t all_of(const struct demo_history_counts *counts)
 {
     return counts->accepted + counts->duplicate + counts->conflict + counts->rejected;
@@ -64,5 +48,4 @@ static void positions_are_remembered(void **state)
     assert_true(found.now_ns == position.now_ns && found.posting_hour == position.posting_hour && found.regular_done);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-TESTS(TEST(history_is_written_once), TEST(positions_are_remembered))
+TESTS(WITH_STORE_FIXTURE(history_is_written_once), WITH_STORE_FIXTURE(positions_are_remembered))

@@ -39,22 +39,6 @@ static struct audit_entry *list(struct store_fixture *f, struct arena *arena, ui
     return entries;
 }
 
-static int set_up(void **state)
-{
-    struct store_fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    store_fixture_make(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 static void an_entry_is_read_as_written(void **state)
 {
     struct store_fixture *f = *state;
@@ -226,9 +210,7 @@ static void a_job_that_changed_nothing_is_not_told_of(void **state)
     arena_free(arena);
 }
 
-#define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
-TESTS(WITH_STORE(an_entry_is_read_as_written), WITH_STORE(entries_are_listed_newest_first_page_by_page),
-      WITH_STORE(a_change_that_is_undone_leaves_no_entry), WITH_STORE(pages_neither_skip_nor_repeat),
-      WITH_STORE(long_texts_are_cut_between_characters), WITH_STORE(the_oldest_go_and_numbers_go_on),
-      WITH_STORE(a_job_that_changed_nothing_is_not_told_of))
+TESTS(WITH_STORE_FIXTURE(an_entry_is_read_as_written), WITH_STORE_FIXTURE(entries_are_listed_newest_first_page_by_page),
+      WITH_STORE_FIXTURE(a_change_that_is_undone_leaves_no_entry), WITH_STORE_FIXTURE(pages_neither_skip_nor_repeat),
+      WITH_STORE_FIXTURE(long_texts_are_cut_between_characters), WITH_STORE_FIXTURE(the_oldest_go_and_numbers_go_on),
+      WITH_STORE_FIXTURE(a_job_that_changed_nothing_is_not_told_of))

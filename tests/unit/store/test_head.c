@@ -8,24 +8,6 @@
 #include "store/write.h"
 #include "support/settle.h"
 
-static int set_up(void **state)
-{
-    struct store_fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    store_fixture_make(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
-#define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 struct define_job {
     struct store_job job; /* first member */
     const char *name;
@@ -361,9 +343,9 @@ static void a_head_outlives_the_journal_of_its_time(void **state)
     buffer_free(&third);
 }
 
-TESTS(WITH_STORE(heads_are_listed_in_order_and_by_page), WITH_STORE(the_key_stays_the_stores),
+TESTS(WITH_STORE_FIXTURE(heads_are_listed_in_order_and_by_page), WITH_STORE_FIXTURE(the_key_stays_the_stores),
       cmocka_unit_test(what_is_written_is_read_back), cmocka_unit_test(what_is_no_head_is_refused_by_name),
-      WITH_STORE(promise_7_heads_kept_elsewhere_agree_with_an_untouched_journal),
-      WITH_STORE(promise_7_chain_cut_at_the_tail), WITH_STORE(promise_7_a_rewritten_journal_is_noticed),
-      WITH_STORE(promise_7_a_head_of_another_store_or_a_forged_one_proves_nothing),
-      WITH_STORE(a_head_outlives_the_journal_of_its_time))
+      WITH_STORE_FIXTURE(promise_7_heads_kept_elsewhere_agree_with_an_untouched_journal),
+      WITH_STORE_FIXTURE(promise_7_chain_cut_at_the_tail), WITH_STORE_FIXTURE(promise_7_a_rewritten_journal_is_noticed),
+      WITH_STORE_FIXTURE(promise_7_a_head_of_another_store_or_a_forged_one_proves_nothing),
+      WITH_STORE_FIXTURE(a_head_outlives_the_journal_of_its_time))

@@ -12,24 +12,6 @@
 #include "support/gate.h"
 #include "support/settle.h"
 
-static int set_up(void **state)
-{
-    struct store_fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    store_fixture_make(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
-#define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 /* --- a job that writes one record --- */
 
 struct record_job {
@@ -493,16 +475,19 @@ static void promise_1_a_failed_commit_takes_its_seal_back(void **state)
     }
 }
 
-TESTS(WITH_STORE(sealing_starts_at_the_hour_of_the_first_commit), WITH_STORE(each_hour_is_sealed_when_the_next_begins),
-      WITH_STORE(a_commit_begins_with_the_seal_that_is_due),
-      WITH_STORE(the_tick_seals_an_hour_in_which_nothing_happens),
-      WITH_STORE(ten_days_of_being_switched_off_are_one_seal), WITH_STORE(the_row_engine_is_told_hours_and_days),
-      WITH_STORE(history_is_no_live_usage_and_may_lie_in_sealed_hours),
-      WITH_STORE(a_clock_set_back_is_counted_once_and_time_stands_still),
-      WITH_STORE(a_clock_set_back_while_switched_off_is_noticed), WITH_STORE(a_seal_alone_keeps_time_from_going_back),
-      WITH_STORE(promise_9_a_window_told_complete_never_grows),
-      WITH_STORE(a_window_of_an_empty_store_is_settled_for_good_too),
+TESTS(WITH_STORE_FIXTURE(sealing_starts_at_the_hour_of_the_first_commit),
+      WITH_STORE_FIXTURE(each_hour_is_sealed_when_the_next_begins),
+      WITH_STORE_FIXTURE(a_commit_begins_with_the_seal_that_is_due),
+      WITH_STORE_FIXTURE(the_tick_seals_an_hour_in_which_nothing_happens),
+      WITH_STORE_FIXTURE(ten_days_of_being_switched_off_are_one_seal),
+      WITH_STORE_FIXTURE(the_row_engine_is_told_hours_and_days),
+      WITH_STORE_FIXTURE(history_is_no_live_usage_and_may_lie_in_sealed_hours),
+      WITH_STORE_FIXTURE(a_clock_set_back_is_counted_once_and_time_stands_still),
+      WITH_STORE_FIXTURE(a_clock_set_back_while_switched_off_is_noticed),
+      WITH_STORE_FIXTURE(a_seal_alone_keeps_time_from_going_back),
+      WITH_STORE_FIXTURE(promise_9_a_window_told_complete_never_grows),
+      WITH_STORE_FIXTURE(a_window_of_an_empty_store_is_settled_for_good_too),
       cmocka_unit_test(a_seal_that_fails_leaves_nothing_and_is_made_up_for),
-      WITH_STORE(a_window_stays_closed_where_no_seal_can_be_written),
-      WITH_STORE(promise_9_a_clock_set_back_while_a_reader_waits),
-      WITH_STORE(promise_1_a_failed_commit_takes_its_seal_back))
+      WITH_STORE_FIXTURE(a_window_stays_closed_where_no_seal_can_be_written),
+      WITH_STORE_FIXTURE(promise_9_a_clock_set_back_while_a_reader_waits),
+      WITH_STORE_FIXTURE(promise_1_a_failed_commit_takes_its_seal_back))

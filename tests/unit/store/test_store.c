@@ -7,24 +7,6 @@
 #include "store/journal.h"
 #include "store/write.h"
 
-static int set_up(void **state)
-{
-    struct store_fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    store_fixture_make(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
-#define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 /* --- a job that writes one record of one or two hours --- */
 
 struct record_job {
@@ -417,11 +399,15 @@ static void promise_1_a_failed_write_leaves_nothing_behind(void **state)
     }
 }
 
-TESTS(WITH_STORE(a_new_store_is_empty), WITH_STORE(a_second_opening_is_refused_and_the_first_goes_on),
-      WITH_STORE(an_absent_store_is_only_made_when_asked), WITH_STORE(a_path_that_is_too_long_is_refused),
-      WITH_STORE(a_newer_schema_is_refused_by_name), WITH_STORE(damaged_meta_entries_are_refused),
-      WITH_STORE(a_store_that_lost_its_schema_is_not_a_new_one), WITH_STORE(a_damaged_file_is_a_clear_error),
-      WITH_STORE(keeps_its_secret_and_its_state), WITH_STORE(a_claim_is_seen_by_whoever_comes_later),
-      WITH_STORE(a_record_counts_once_in_its_first_hour), WITH_STORE(a_sum_that_would_not_fit_changes_nothing),
-      WITH_STORE(sums_leave_room_for_small_quantities), WITH_STORE(the_sum_of_a_day_is_checked_too),
-      WITH_STORE(history_keeps_its_own_reported_time), cmocka_unit_test(promise_1_a_failed_write_leaves_nothing_behind))
+TESTS(WITH_STORE_FIXTURE(a_new_store_is_empty), WITH_STORE_FIXTURE(a_second_opening_is_refused_and_the_first_goes_on),
+      WITH_STORE_FIXTURE(an_absent_store_is_only_made_when_asked),
+      WITH_STORE_FIXTURE(a_path_that_is_too_long_is_refused), WITH_STORE_FIXTURE(a_newer_schema_is_refused_by_name),
+      WITH_STORE_FIXTURE(damaged_meta_entries_are_refused),
+      WITH_STORE_FIXTURE(a_store_that_lost_its_schema_is_not_a_new_one),
+      WITH_STORE_FIXTURE(a_damaged_file_is_a_clear_error), WITH_STORE_FIXTURE(keeps_its_secret_and_its_state),
+      WITH_STORE_FIXTURE(a_claim_is_seen_by_whoever_comes_later),
+      WITH_STORE_FIXTURE(a_record_counts_once_in_its_first_hour),
+      WITH_STORE_FIXTURE(a_sum_that_would_not_fit_changes_nothing),
+      WITH_STORE_FIXTURE(sums_leave_room_for_small_quantities), WITH_STORE_FIXTURE(the_sum_of_a_day_is_checked_too),
+      WITH_STORE_FIXTURE(history_keeps_its_own_reported_time),
+      cmocka_unit_test(promise_1_a_failed_write_leaves_nothing_behind))

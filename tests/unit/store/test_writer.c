@@ -17,14 +17,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    store_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
-#define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up, store_fixture_tear_down)
 
 /* --- a job that puts a setting and remembers how it went --- */
 
@@ -409,11 +402,11 @@ static void any_thread_may_submit(void **state)
     assert_int_equal(store_counters(f->store).jobs, THREADS * JOBS_PER_THREAD);
 }
 
-TESTS(WITH_STORE(done_is_called_when_it_is_durable_and_visible), WITH_STORE(what_waits_goes_into_one_commit_in_order),
-      WITH_STORE(groups_are_bounded_by_weight), WITH_STORE(one_bad_job_does_not_take_the_others_down),
-      WITH_STORE(a_full_disk_fails_the_group_and_shows), WITH_STORE(a_full_queue_refuses),
-      WITH_STORE(closing_runs_what_is_queued_and_takes_no_more),
-      WITH_STORE(reported_time_follows_the_clock_but_never_goes_back),
-      WITH_STORE(a_window_told_complete_stays_complete_when_the_clock_goes_back),
-      WITH_STORE(a_window_is_not_settled_while_a_commit_may_still_fall_into_it),
-      WITH_STORE(waiters_are_called_once_also_when_a_group_is_tried_again), WITH_STORE(any_thread_may_submit))
+TESTS(WITH_QUEUE(done_is_called_when_it_is_durable_and_visible), WITH_QUEUE(what_waits_goes_into_one_commit_in_order),
+      WITH_QUEUE(groups_are_bounded_by_weight), WITH_QUEUE(one_bad_job_does_not_take_the_others_down),
+      WITH_QUEUE(a_full_disk_fails_the_group_and_shows), WITH_QUEUE(a_full_queue_refuses),
+      WITH_QUEUE(closing_runs_what_is_queued_and_takes_no_more),
+      WITH_QUEUE(reported_time_follows_the_clock_but_never_goes_back),
+      WITH_QUEUE(a_window_told_complete_stays_complete_when_the_clock_goes_back),
+      WITH_QUEUE(a_window_is_not_settled_while_a_commit_may_still_fall_into_it),
+      WITH_QUEUE(waiters_are_called_once_also_when_a_group_is_tried_again), WITH_QUEUE(any_thread_may_submit))

@@ -59,6 +59,25 @@ static inline void store_fixture_free(struct store_fixture *fixture)
     test_folder_remove(&fixture->folder);
 }
 
+/* For cmocka: each test has a store of its own, *state is the fixture. */
+static inline int store_fixture_set_up(void **state)
+{
+    struct store_fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    store_fixture_make(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static inline int store_fixture_tear_down(void **state)
+{
+    store_fixture_free(*state);
+    free(*state);
+    return 0;
+}
+
+#define WITH_STORE_FIXTURE(test) cmocka_unit_test_setup_teardown(test, store_fixture_set_up, store_fixture_tear_down)
+
 static inline struct kv_txn *store_fixture_read(struct store_fixture *fixture)
 {
     struct kv_txn *txn;
