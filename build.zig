@@ -47,6 +47,7 @@ const base_sources = [_][]const u8{
     "src/base/json_canonical.c",
     "src/base/json_split.c",
     "src/base/json_write.c",
+    "src/base/jws.c",
     "src/base/log.c",
     "src/base/members.c",
     "src/base/memory.c",
@@ -73,6 +74,7 @@ const base_tests = [_][]const u8{
     "tests/unit/base/test_json.c",
     "tests/unit/base/test_json_split.c",
     "tests/unit/base/test_json_write.c",
+    "tests/unit/base/test_jws.c",
     "tests/unit/base/test_log.c",
     "tests/unit/base/test_signature.c",
     "tests/unit/base/test_siphash.c",
@@ -192,6 +194,8 @@ const usage_sources = [_][]const u8{
     "src/usage/meters.c",
     "src/usage/migrate.c",
     "src/usage/page_token.c",
+    "src/usage/provider_report.c",
+    "src/usage/provider_tree.c",
     "src/usage/rebuild.c",
     "src/usage/record.c",
     "src/usage/record_hash.c",
@@ -203,6 +207,8 @@ const usage_sources = [_][]const u8{
     "src/usage/sanity.c",
     "src/usage/sanity_report.c",
     "src/usage/sanity_rules.c",
+    "src/usage/subscription_history.c",
+    "src/usage/subscription_write.c",
     "src/usage/subscriptions.c",
     "src/usage/summary.c",
     "src/usage/summary_query.c",
@@ -235,6 +241,7 @@ const usage_tests = [_][]const u8{
     "tests/unit/usage/test_model.c",
     "tests/unit/usage/test_page_token.c",
     "tests/unit/usage/test_properties.c",
+    "tests/unit/usage/test_provider_tree.c",
     "tests/unit/usage/test_record.c",
     "tests/unit/usage/test_record_plain.c",
     "tests/unit/usage/test_rebuild.c",
@@ -244,6 +251,7 @@ const usage_tests = [_][]const u8{
     "tests/unit/usage/test_retention.c",
     "tests/unit/usage/test_sanity.c",
     "tests/unit/usage/test_short_memory.c",
+    "tests/unit/usage/test_subscription_history.c",
     "tests/unit/usage/test_subscriptions.c",
     "tests/unit/usage/test_summary.c",
     "tests/unit/usage/test_summary_query.c",
@@ -264,22 +272,68 @@ const identity_tests = [_][]const u8{
     "tests/unit/identity/test_users.c",
 };
 
-const registration_sources = [_][]const u8{};
+const registration_sources = [_][]const u8{
+    "src/registration/activation.c",
+    "src/registration/activation_key.c",
+    "src/registration/billing_model.c",
+    "src/registration/customers.c",
+    "src/registration/customers_check.c",
+    "src/registration/customers_plan.c",
+    "src/registration/customers_write.c",
+    "src/registration/pasted.c",
+    "src/registration/payer.c",
+    "src/registration/registration.c",
+    "src/registration/registration_history.c",
+    "src/registration/registration_token.c",
+    "src/registration/registration_write.c",
+    "src/registration/stamp.c",
+    "src/registration/stamp_hardware.c",
+};
 
-const registration_tests = [_][]const u8{};
+const registration_tests = [_][]const u8{
+    "tests/unit/registration/test_activation.c",
+    "tests/unit/registration/test_activation_key.c",
+    "tests/unit/registration/test_billing_model.c",
+    "tests/unit/registration/test_customers.c",
+    "tests/unit/registration/test_customers_check.c",
+    "tests/unit/registration/test_customers_model.c",
+    "tests/unit/registration/test_payer.c",
+    "tests/unit/registration/test_registration.c",
+    "tests/unit/registration/test_registration_token.c",
+    "tests/unit/registration/test_stamp.c",
+};
 
-const commerce_sources = [_][]const u8{};
+const commerce_sources = [_][]const u8{
+    "src/commerce/approvals.c",
+    "src/commerce/catalogue.c",
+    "src/commerce/partners.c",
+    "src/commerce/tenants.c",
+    "src/commerce/tenants_periods.c",
+    "src/commerce/tenants_sums.c",
+};
 
-const commerce_tests = [_][]const u8{};
+const commerce_tests = [_][]const u8{
+    "tests/unit/commerce/test_approvals.c",
+    "tests/unit/commerce/test_catalogue.c",
+    "tests/unit/commerce/test_tenants.c",
+};
 
 const api_sources = [_][]const u8{
+    "src/api/activations.c",
     "src/api/alerts.c",
     "src/api/api.c",
+    "src/api/approvals.c",
     "src/api/arm.c",
+    "src/api/arm_resource.c",
     "src/api/audit.c",
     "src/api/changes.c",
+    "src/api/commerce_subscriptions.c",
     "src/api/completeness.c",
     "src/api/corrections.c",
+    "src/api/customer_calls.c",
+    "src/api/customers_arm.c",
+    "src/api/customers_import.c",
+    "src/api/customers_native.c",
     "src/api/doctor.c",
     "src/api/explain.c",
     "src/api/heads.c",
@@ -290,15 +344,26 @@ const api_sources = [_][]const u8{
     "src/api/openapi.c",
     "src/api/operating.c",
     "src/api/parameters.c",
+    "src/api/partners.c",
     "src/api/problem.c",
+    "src/api/providers.c",
     "src/api/record_members.c",
     "src/api/records.c",
+    "src/api/registration_stamp.c",
+    "src/api/registrations.c",
+    "src/api/registrations_actions.c",
+    "src/api/registrations_native.c",
+    "src/api/registrations_provider.c",
     "src/api/rejects.c",
     "src/api/retention.c",
     "src/api/routes.c",
     "src/api/sessions.c",
+    "src/api/subscription_cache.c",
+    "src/api/subscription_lookup.c",
+    "src/api/subscription_resolver.c",
     "src/api/subscriptions.c",
     "src/api/summaries.c",
+    "src/api/tenants.c",
     "src/api/usage_lists.c",
     "src/api/usage_post.c",
     "src/api/usage_rows.c",
@@ -314,6 +379,7 @@ const api_tests = [_][]const u8{
 const cli_sources = [_][]const u8{
     "src/cli/admin.c",
     "src/cli/app.c",
+    "src/cli/app_resolver.c",
     "src/cli/app_run.c",
     "src/cli/backup.c",
     "src/cli/bench.c",
@@ -328,6 +394,7 @@ const cli_sources = [_][]const u8{
     "src/cli/cpu.c",
     "src/cli/demo.c",
     "src/cli/demo_accounts.c",
+    "src/cli/demo_commerce.c",
     "src/cli/demo_corrections.c",
     "src/cli/demo_history.c",
     "src/cli/demo_producers.c",
@@ -344,6 +411,7 @@ const cli_sources = [_][]const u8{
     "src/cli/init.c",
     "src/cli/options.c",
     "src/cli/progress.c",
+    "src/cli/registration.c",
     "src/cli/remote.c",
     "src/cli/report.c",
     "src/cli/serve.c",
@@ -378,6 +446,7 @@ const sim_sources = [_][]const u8{
 
 /// tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME/.
 const fuzz_targets = [_][]const u8{
+    "activation_key",
     "canary",
     "correction",
     "csv",
@@ -389,6 +458,7 @@ const fuzz_targets = [_][]const u8{
     "json",
     "page_token",
     "record",
+    "registration_token",
 };
 
 /// tests/bench/bench_NAME.c: parts measured inside one process; printed, never asserted.

@@ -112,6 +112,8 @@ struct read_job {
     struct error_info info;
 };
 void read_job_start(struct read_job *job, struct http_exchange *exchange);
+/* The default answer; for an answer of one's own that has nothing to add. Loop thread. */
+void read_job_answer(struct read_job *job);
 /* The same once no commit with a reported time before end_ns can appear any more. */
 void read_job_start_settled(struct read_job *job, struct http_exchange *exchange, int64_t end_ns);
 
@@ -136,7 +138,7 @@ void write_call_start_audited(struct write_call *call, struct store_job *job, st
 /* Every ARM route needs an api-version that is in the list (NULL-terminated). Answers and returns false if not. */
 bool require_api_version(struct http_exchange *exchange, const char *const *versions);
 /* {subscriptionId} of the path. The caller must be an operator, or its tenant; else SubscriptionNotFound is
- * answered and false returned. An operator may name any subscription. */
+ * answered and false returned. An operator may name any subscription, and so may the commercial side. */
 bool require_subscription(struct http_exchange *exchange, struct guid *subscription);
 /* The body as JSON (object), or answers and returns NULL. */
 const struct json *require_json_body(struct http_exchange *exchange);
@@ -144,6 +146,8 @@ const struct json *require_json_body(struct http_exchange *exchange);
 struct text base_url(struct http_exchange *exchange);
 /* This request's URL with its query, name replaced or added. Arena. */
 struct text link_with(struct http_exchange *exchange, struct text name, struct text value);
+/* Whether the Accept header asks for text/csv rather than JSON. */
+bool wants_csv(struct http_exchange *exchange);
 
 /* The request's id, for the audit log; in the exchange's arena, ptr NULL without memory (audit.c). */
 struct text request_id_text(struct http_exchange *exchange);
@@ -155,6 +159,8 @@ MUST_CHECK err_t put_findings_metrics(struct buffer *out, struct kv_txn *txn);
 /* 'after' (a sequence, 0 if absent) and 'limit' of a list, or answers and returns false (rejects.c). */
 bool read_page_parameters(struct http_exchange *exchange, uint64_t limit_default, uint64_t limit_max, uint64_t *after,
                           size_t *limit);
+/* 'limit' alone, for lists whose pages go on after a name. */
+bool read_page_limit(struct http_exchange *exchange, uint64_t limit_default, uint64_t limit_max, size_t *limit);
 
 /* --- producers that fall silent (watch.c) --- */
 
@@ -180,6 +186,7 @@ void handle_usage_aggregates(struct http_exchange *exchange, void *context);
 void handle_subscriber_usage_aggregates(struct http_exchange *exchange, void *context);
 void handle_usage_without_subscription(struct http_exchange *exchange, void *context);
 void handle_summary(struct http_exchange *exchange, void *context);
+void handle_tenants(struct http_exchange *exchange, void *context);
 void handle_meters(struct http_exchange *exchange, void *context);
 
 void handle_changes(struct http_exchange *exchange, void *context);
@@ -208,6 +215,21 @@ void handle_subscriptions_get(struct http_exchange *exchange, void *context);
 void handle_subscription_get(struct http_exchange *exchange, void *context);
 void handle_subscription_put(struct http_exchange *exchange, void *context);
 void handle_subscription_delete(struct http_exchange *exchange, void *context);
+void handle_subscription_history(struct http_exchange *exchange, void *context);
+void handle_provider_tree(struct http_exchange *exchange, void *context);
+
+void handle_partners_get(struct http_exchange *exchange, void *context);
+void handle_partner_get(struct http_exchange *exchange, void *context);
+void handle_partner_put(struct http_exchange *exchange, void *context);
+void handle_partner_delete(struct http_exchange *exchange, void *context);
+void handle_commerce_subscriptions_get(struct http_exchange *exchange, void *context);
+void handle_commerce_subscription_get(struct http_exchange *exchange, void *context);
+void handle_commerce_subscription_put(struct http_exchange *exchange, void *context);
+void handle_commerce_subscription_delete(struct http_exchange *exchange, void *context);
+void handle_approvals_get(struct http_exchange *exchange, void *context);
+void handle_approval_get(struct http_exchange *exchange, void *context);
+void handle_approval_put(struct http_exchange *exchange, void *context);
+void handle_approval_request(struct http_exchange *exchange, void *context);
 
 void handle_session_post(struct http_exchange *exchange, void *context);
 void handle_session_get(struct http_exchange *exchange, void *context);
@@ -242,6 +264,45 @@ void handle_metrics(struct http_exchange *exchange, void *context);
 void handle_openapi(struct http_exchange *exchange, void *context);
 void handle_status(struct http_exchange *exchange, void *context);
 void handle_clock(struct http_exchange *exchange, void *context);
+
+/* registration_stamp.c, activations.c */
+void handle_registration_get(struct http_exchange *exchange, void *context);
+void handle_registration_token(struct http_exchange *exchange, void *context);
+void handle_activations_get(struct http_exchange *exchange, void *context);
+void handle_activation_get(struct http_exchange *exchange, void *context);
+void handle_activation_configuration(struct http_exchange *exchange, void *context);
+void handle_activation_put(struct http_exchange *exchange, void *context);
+void handle_activation_delete(struct http_exchange *exchange, void *context);
+
+void handle_registrations_list(struct http_exchange *exchange, void *context);
+void handle_arm_registration_get(struct http_exchange *exchange, void *context);
+void handle_arm_registration_put(struct http_exchange *exchange, void *context);
+void handle_arm_registration_patch(struct http_exchange *exchange, void *context);
+void handle_arm_registration_delete(struct http_exchange *exchange, void *context);
+void handle_arm_registration_activation_key(struct http_exchange *exchange, void *context);
+void handle_arm_registration_remote_management(struct http_exchange *exchange, void *context);
+void handle_azurestack_operations(struct http_exchange *exchange, void *context);
+void handle_products_list(struct http_exchange *exchange, void *context);
+void handle_product(struct http_exchange *exchange, void *context);
+void handle_product_list_action(struct http_exchange *exchange, void *context);
+void handle_linked_subscriptions(struct http_exchange *exchange, void *context);
+void handle_linked_subscription(struct http_exchange *exchange, void *context);
+void handle_cloud_manifest(struct http_exchange *exchange, void *context);
+void handle_deployment_license(struct http_exchange *exchange, void *context);
+void handle_commerce_registrations(struct http_exchange *exchange, void *context);
+void handle_commerce_registration(struct http_exchange *exchange, void *context);
+void handle_commerce_registration_history(struct http_exchange *exchange, void *context);
+void handle_commerce_key(struct http_exchange *exchange, void *context);
+
+/* customers_arm.c, customers_native.c, customers_import.c */
+void handle_customer_subscriptions_list(struct http_exchange *exchange, void *context);
+void handle_customer_subscription_get(struct http_exchange *exchange, void *context);
+void handle_customer_subscription_put(struct http_exchange *exchange, void *context);
+void handle_customer_subscription_delete(struct http_exchange *exchange, void *context);
+void handle_customers_get(struct http_exchange *exchange, void *context);
+void handle_customers_history(struct http_exchange *exchange, void *context);
+void handle_customers_import(struct http_exchange *exchange, void *context);
+void handle_payer_get(struct http_exchange *exchange, void *context);
 
 extern const struct route api_routes[];
 extern const size_t api_routes_count;

@@ -1,12 +1,15 @@
 /* What Azure clients look for around the usage APIs: discovery, subscriptions, provider registration,
  * operations (wire-contracts.md 3 and 5). */
 #include <stdio.h>
+#include <string.h>
 
-#include "api/api_internal.h"
+#include "api/arm_resource.h"
 #include "base/members.h"
-#include "usage/subscriptions.h"
+#include "usage/subscription_history.h"
 
 #define ENDPOINTS_LIST_FROM "2019-05-01" /* from this api-version on the answer is a list of clouds */
+
+#define SUBSCRIPTIONS_PAGE_SIZE 1000 /* of the commercial side's */
 
 static const char *const operations_versions[] = { "2015-06-01-preview", NULL };
 
@@ -147,6 +150,60 @@ static err_t read_one(struct read_job *job, struct kv_txn *txn)
     return ERROR_OK;
 }
 
+/* The commercial side has no list of subscriptions but those that stamps are registered under. */
+static void put_registered(struct json_writer *json, const struct guid *id)
+{
+    struct subscription subscription = { .id = *id, .state = SUBSCRIPTION_ENABLED };
+    subscription.display_name = subscription.owner = subscription.offer_id = TEXT("");
+    put_subscription(json, &subscription);
+}
+
+/* Theirs, by pages. */
+static err_t read_registered(struct read_job *job, struct kv_txn *txn)
+{
+    const struct guid *after = &((struct subscription_read *)job)->id; /* zeros come before all others */
+    struct guid *ids;
+    size_t count, first = 0;
+    err_t error = registration_subscriptions(txn, http_arena(job->exchange), &ids, &count);
+    if (error != ERROR_OK)
+        return error;
+    while (first < count && memcmp(ids[first].bytes, after->bytes, sizeof after->bytes) <= 0)
+        first++;
+    size_t end = count - first > SUBSCRIPTIONS_PAGE_SIZE ? first + SUBSCRIPTIONS_PAGE_SIZE : count;
+    struct json_writer json = json_writer(&job->body);
+    json_begin_object(&json);
+    json_name(&json, "value");
+    json_begin_array(&json);
+    for (size_t i = first; i < end; i++)
+        put_registered(&json, &ids[i]);
+    json_end_array(&json);
+    if (end < count)
+        put_next_link(&json, job->exchange, ids[end - 1].bytes, sizeof ids[end - 1].bytes);
+    json_end_object(&json);
+    return ERROR_OK;
+}
+
+static err_t read_registered_one(struct read_job *job, struct kv_txn *txn)
+{
+    const struct guid *id = &((struct subscription_read *)job)->id;
+    struct registration *found;
+    size_t count;
+    bool more;
+    err_t error = registration_page(txn, http_arena(job->exchange), id, TEXT_NONE, NULL, 1, &found, &count, &more);
+    if (error != ERROR_OK)
+        return error;
+    struct json_writer json = json_writer(&job->body);
+    if (count == 0)
+        return error_set(&job->info, ERROR_SUBSCRIPTION_NOT_FOUND, NULL, "No stamp is registered under it.");
+    put_registered(&json, id);
+    return ERROR_OK;
+}
+
+static bool is_commerce(struct http_exchange *exchange)
+{
+    return call_of(exchange)->identity.role == ROLE_COMMERCE;
+}
+
 static void start_read(struct http_exchange *exchange, err_t (*read)(struct read_job *job, struct kv_txn *txn),
                        const struct guid *id)
 {
@@ -164,7 +221,13 @@ static void start_read(struct http_exchange *exchange, err_t (*read)(struct read
 void handle_arm_subscriptions(struct http_exchange *exchange, void *context)
 {
     (void)context;
-    start_read(exchange, read_own, NULL);
+    struct text after = TEXT_NONE;
+    struct guid id = { { 0 } };
+    if (is_commerce(exchange) && !require_skip_token(exchange, &after))
+        return;
+    if (after.len == sizeof id.bytes)
+        memcpy(id.bytes, after.ptr, after.len);
+    start_read(exchange, is_commerce(exchange) ? read_registered : read_own, &id);
 }
 
 void handle_arm_subscription(struct http_exchange *exchange, void *context)
@@ -172,7 +235,7 @@ void handle_arm_subscription(struct http_exchange *exchange, void *context)
     (void)context;
     struct guid id;
     if (require_subscription(exchange, &id))
-        start_read(exchange, read_one, &id);
+        start_read(exchange, is_commerce(exchange) ? read_registered_one : read_one, &id);
 }
 
 /* The admin list that collectors join owners from (spec 3.5): rows without an ARM envelope. */
@@ -180,7 +243,8 @@ static err_t read_admin_list(struct read_job *job, struct kv_txn *txn)
 {
     struct subscription *all;
     size_t count;
-    err_t error = subscription_list(txn, http_arena(job->exchange), &all, &count);
+    err_t error = subscription_list_at(txn, http_arena(job->exchange), store_now_ns(job->api->options.store), INT64_MAX,
+                                       &all, NULL, &count);
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
@@ -212,7 +276,7 @@ void handle_admin_subscriptions(struct http_exchange *exchange, void *context)
 /* --- provider registration: always registered, so that no client waits --- */
 
 static const char *const namespaces[] = { "Microsoft.Commerce", "Microsoft.Commerce.Admin",
-                                          "Microsoft.Subscriptions.Admin" };
+                                          "Microsoft.Subscriptions.Admin", "Microsoft.AzureStack" };
 
 static void put_provider(struct json_writer *json, struct text subscription, struct text name)
 {

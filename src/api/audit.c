@@ -1,10 +1,13 @@
-/* GET /v1/audit: who changed what, when; and what handlers need to have their changes written there. */
+/* GET /v1/audit: who changed what, when; and what handlers need to have their changes written there. The commerce role
+ * sees the entries of the commercial side. */
 #include "store/audit.h"
 
 #include "api/api_internal.h"
 #include "base/members.h"
 
 #define LIMIT_DEFAULT 100
+/* Pages that are read for one of the commerce role, until something on them is its business. */
+#define READ_PAGES_MAX 50
 
 struct audit_call {
     struct read_job job; /* first member */
@@ -30,26 +33,62 @@ static void put_entry(struct json_writer *json, const struct audit_entry *entry,
     json_end_object(json);
 }
 
-static err_t read_entries(struct read_job *job, struct kv_txn *txn)
+/* registration.token is the stamp's: there the token is made. */
+static bool is_of_commerce(const struct audit_entry *entry)
 {
-    const struct audit_call *call = (const struct audit_call *)job;
-    struct arena *arena = http_arena(job->exchange);
+    static const char *const beginnings[] = {
+        "partner.",         "commerceSubscription.", "approval.",        "customer.",
+        "registration.put", "registration.delete",   "registration.act", "registration.remote",
+    };
+    for (size_t i = 0; i < COUNT_OF(beginnings); i++)
+        if (text_starts_with(entry->action, text_of(beginnings[i])))
+            return true;
+    return false;
+}
+
+/* Writes one page; *last is the number of its last entry, shown or not, and *shown how many were. */
+static err_t put_page(struct audit_call *call, struct kv_txn *txn, struct json_writer *json, uint64_t *last,
+                      size_t *shown, bool *more)
+{
+    struct arena *arena = http_arena(call->job.exchange);
+    bool all = call_of(call->job.exchange)->identity.role == ROLE_OPERATOR;
     struct audit_entry *entries;
     size_t count;
-    bool more;
-    err_t error = call->newest_first ? audit_list_newest(txn, arena, call->before, call->limit, &entries, &count, &more)
-                                     : audit_list(txn, arena, call->after, call->limit, &entries, &count, &more);
+    err_t error = call->newest_first ? audit_list_newest(txn, arena, call->before, call->limit, &entries, &count, more)
+                                     : audit_list(txn, arena, call->after, call->limit, &entries, &count, more);
     if (error != ERROR_OK)
         return error;
+    *shown = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!all && !is_of_commerce(&entries[i]))
+            continue;
+        put_entry(json, &entries[i], arena);
+        ++*shown;
+    }
+    *last = count > 0 ? entries[count - 1].number : 0;
+    return ERROR_OK;
+}
+
+static err_t read_entries(struct read_job *job, struct kv_txn *txn)
+{
+    struct audit_call *call = (struct audit_call *)job;
+    struct arena *arena = http_arena(job->exchange);
+    uint64_t last_number = 0;
+    size_t shown = 0;
+    bool more = true;
     struct json_writer json = json_writer(&job->body);
     json_begin_object(&json);
     json_name(&json, "value");
     json_begin_array(&json);
-    for (size_t i = 0; i < count; i++)
-        put_entry(&json, &entries[i], arena);
+    for (int page = 0; page < READ_PAGES_MAX && more && shown == 0; page++) {
+        err_t error = put_page(call, txn, &json, &last_number, &shown, &more);
+        if (error != ERROR_OK)
+            return error;
+        call->after = call->before = last_number;
+    }
     json_end_array(&json);
     if (more) {
-        struct text last = arena_format(arena, "%llu", (unsigned long long)entries[count - 1].number);
+        struct text last = arena_format(arena, "%llu", (unsigned long long)last_number);
         struct text way = call->newest_first ? TEXT("before") : TEXT("after");
         put_member(&json, "nextLink", link_with(job->exchange, way, last));
     }

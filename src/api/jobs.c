@@ -3,7 +3,7 @@
 #include "api/api_internal.h"
 #include "base/check.h"
 
-static void default_answer(struct read_job *job)
+void read_job_answer(struct read_job *job)
 {
     if (job->error != ERROR_OK) {
         buffer_free(&job->body);
@@ -22,7 +22,7 @@ static void back_on_loop(struct loop_task *task)
     if (job->answer != NULL)
         job->answer(job);
     else
-        default_answer(job);
+        read_job_answer(job);
 }
 
 static void run_on_worker(void *context, size_t thread_index)

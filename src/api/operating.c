@@ -233,6 +233,14 @@ static void put_net_status(struct json_writer *json, const struct server_stats *
     json_end_object(json);
 }
 
+/* As server.role has it. */
+static const char *role_of_process(const struct api *api)
+{
+    if (api->options.without_stamp)
+        return "commerce";
+    return api->options.without_commerce ? "stamp" : "both";
+}
+
 static err_t read_status(struct read_job *job, struct kv_txn *txn)
 {
     struct api *api = job->api;
@@ -246,6 +254,7 @@ static err_t read_status(struct read_job *job, struct kv_txn *txn)
     json_begin_object(&json);
     json_name(&json, "version");
     json_put_cstring(&json, api->options.version);
+    put_member(&json, "role", text_of(role_of_process(api)));
     put_time_member(&json, "now", clock_wall_ns(api->options.clock));
     put_time_member(&json, "startedAt", api->started_wall_ns);
     put_number_member(&json, "uptimeSeconds", (uint64_t)(uptime_ns / NS_PER_SECOND));

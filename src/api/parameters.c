@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "base/encode.h"
 
 bool require_api_version(struct http_exchange *exchange, const char *const *versions)
 {
@@ -27,7 +28,8 @@ bool require_subscription(struct http_exchange *exchange, struct guid *subscript
     const struct call *call = call_of(exchange);
     struct text text = http_request(exchange)->parameters[0];
     bool is_guid = guid_parse(text, subscription);
-    if (is_guid && (call->identity.role == ROLE_OPERATOR ||
+    /* The commercial side knows subscriptions by what is registered under them; its routes ask for no usage. */
+    if (is_guid && (call->identity.role == ROLE_OPERATOR || call->identity.role == ROLE_COMMERCE ||
                     (call->identity.role == ROLE_TENANT && guid_equal(subscription, &call->identity.subscription))))
         return true;
     /* The same words for one that does not exist and one of somebody else (promise 8). */
@@ -63,12 +65,14 @@ struct text base_url(struct http_exchange *exchange)
 }
 
 /* The query as it came, without the parameter 'name'. */
-static void copy_query_without(struct buffer *out, struct text query, struct text name)
+static void copy_query_without(struct buffer *out, struct arena *arena, struct text query, struct text name)
 {
     struct text piece;
     while (text_cut(&query, '&', &piece)) {
         struct text value = piece, key;
-        if (piece.len == 0 || !text_cut(&value, '=', &key) || text_equal_nocase(key, name))
+        /* Clients write $skipToken as %24skipToken, too. */
+        if (piece.len == 0 || !text_cut(&value, '=', &key) || !percent_decode(arena, key, false, &key) ||
+            text_equal_nocase(key, name))
             continue;
         buffer_append_text(out, piece);
         buffer_append_char(out, '&');
@@ -82,11 +86,27 @@ struct text link_with(struct http_exchange *exchange, struct text name, struct t
     buffer_append_text(&link, base_url(exchange));
     buffer_append_text(&link, request->path);
     buffer_append_char(&link, '?');
-    copy_query_without(&link, request->query, name);
+    copy_query_without(&link, http_arena(exchange), request->query, name);
     buffer_append_text(&link, name);
     buffer_append_char(&link, '=');
     buffer_append_text(&link, value);
     struct text copy = link.failed ? TEXT_NONE : arena_text(http_arena(exchange), buffer_text(&link));
     buffer_free(&link);
     return copy;
+}
+
+bool wants_csv(struct http_exchange *exchange)
+{
+    struct text rest = http_header(http_request(exchange), TEXT("Accept")), type;
+    while (text_cut(&rest, ',', &type)) {
+        struct text name = type, media;
+        if (!text_cut(&name, ';', &media))
+            continue;
+        media = text_trim(media);
+        if (text_equal_nocase(media, TEXT("text/csv")))
+            return true;
+        if (text_equal_nocase(media, TEXT("application/json")))
+            return false;
+    }
+    return false;
 }

@@ -240,6 +240,17 @@ static bool read_states(struct http_exchange *exchange, struct reject_query *que
     return true;
 }
 
+bool read_page_limit(struct http_exchange *exchange, uint64_t limit_default, uint64_t limit_max, size_t *limit)
+{
+    bool found;
+    unsigned long long number = limit_default;
+    struct text text = http_query(http_request(exchange), TEXT("limit"), &found);
+    if (found && (!text_to_u64(text, &number) || number == 0 || number > limit_max))
+        return invalid(exchange, "limit", "must be a number between 1 and 1000");
+    *limit = (size_t)number;
+    return true;
+}
+
 bool read_page_parameters(struct http_exchange *exchange, uint64_t limit_default, uint64_t limit_max, uint64_t *after,
                           size_t *limit)
 {
@@ -249,12 +260,7 @@ bool read_page_parameters(struct http_exchange *exchange, uint64_t limit_default
     if (found && !text_to_u64(text, &number))
         return invalid(exchange, "after", "must be the sequence of an entry");
     *after = number;
-    number = limit_default;
-    text = http_query(http_request(exchange), TEXT("limit"), &found);
-    if (found && (!text_to_u64(text, &number) || number == 0 || number > limit_max))
-        return invalid(exchange, "limit", "must be a number between 1 and 1000");
-    *limit = (size_t)number;
-    return true;
+    return read_page_limit(exchange, limit_default, limit_max, limit);
 }
 
 static struct text query_text(struct http_exchange *exchange, const char *name)

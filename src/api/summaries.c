@@ -374,22 +374,6 @@ static void csv_first_ready(struct read_job *job)
     http_respond_stream(job->exchange, 200, MEDIA_CSV, &stream);
 }
 
-static bool wants_csv(struct http_exchange *exchange)
-{
-    struct text rest = http_header(http_request(exchange), TEXT("Accept")), type;
-    while (text_cut(&rest, ',', &type)) {
-        struct text name = type, media;
-        if (!text_cut(&name, ';', &media))
-            continue;
-        media = text_trim(media);
-        if (text_equal_nocase(media, TEXT("text/csv")))
-            return true;
-        if (text_equal_nocase(media, TEXT("application/json")))
-            return false;
-    }
-    return false;
-}
-
 void handle_summary(struct http_exchange *exchange, void *context)
 {
     struct api *api = context;

@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "usage/listing.h"
 #include "usage/page_token.h"
+#include "usage/provider_tree.h"
 #include "usage/subscriptions.h"
 
 static const char *const commerce_versions[] = { "2015-06-01-preview", NULL };
@@ -16,7 +17,8 @@ struct usage_list {
     struct listing_query query;
     struct listing_position position;
     struct guid path_subscription;
-    bool operator_form; /* subscriberUsageAggregates */
+    bool operator_form; /* subscriberUsageAggregates: path_subscription is the provider */
+    struct provider_view view;
     struct hash128 scope;
     struct json_writer json;
     struct usage_rows *rows;
@@ -152,44 +154,46 @@ static err_t put_next_link(struct usage_list *list)
 
 /* --- on a worker --- */
 
-/* The operator's list leaves out what delegated providers sold (spec 3.2). */
-static err_t hides_indirect(void *context, struct kv_txn *txn, const struct guid *id, bool *hidden)
+/* A provider's list leaves out what others sold, at whatever time (spec 3.2). */
+static err_t shows_direct(void *context, struct kv_txn *txn, const struct guid *subscription, int64_t time_ns,
+                          int64_t *from_ns, int64_t *to_ns)
 {
-    struct usage_list *list = context;
-    struct arena *arena = http_arena(list->job.exchange);
-    struct arena_mark mark = arena_mark(arena);
-    struct subscription subscription;
-    err_t error = subscription_get(list->job.api->options.store, txn, arena, id, &subscription);
-    *hidden = error == ERROR_OK && !subscription_is_direct(&subscription, &list->job.api->operator_subscription);
-    arena_rewind(arena, mark);
-    return error;
+    return provider_view_span(context, txn, subscription, time_ns, from_ns, to_ns);
 }
 
+/* Whoever was ever a direct tenant may be asked about. What nobody described and nobody used is nobody's. */
 static err_t check_subscriber(struct usage_list *list, struct kv_txn *txn)
 {
     struct subscription subscription;
+    int64_t from_ns = INT64_MAX, to_ns;
     err_t error = subscription_get(list->job.api->options.store, txn, http_arena(list->job.exchange),
                                    &list->query.subscription, &subscription);
-    if (error == ERROR_OK && subscription_is_direct(&subscription, &list->job.api->operator_subscription))
-        return ERROR_OK;
+    if (error == ERROR_OK)
+        error = provider_view_span(&list->view, txn, &list->query.subscription, INT64_MIN, &from_ns, &to_ns);
     if (error != ERROR_OK && error != ERROR_NOT_FOUND)
         return error;
-    return error_set(&list->job.info, ERROR_NOT_DIRECT_TENANT, "subscriberId", NULL);
+    return from_ns != INT64_MAX ? ERROR_OK : error_set(&list->job.info, ERROR_NOT_DIRECT_TENANT, "subscriberId", NULL);
 }
 
-static err_t read_page(struct read_job *job, struct kv_txn *txn)
+/* Rows of one provider's direct tenants. */
+static err_t restrict_to_provider(struct usage_list *list, struct kv_txn *txn)
 {
-    struct usage_list *list = (struct usage_list *)job;
+    struct listing_query *query = &list->query;
+    uint32_t *members = NULL;
+    err_t error = query->one_subscription
+                      ? check_subscriber(list, txn)
+                      : provider_view_members(&list->view, list->job.api->options.store, txn,
+                                              http_arena(list->job.exchange), &members, &query->included_count);
+    query->included = members;
+    query->shows = shows_direct;
+    query->shows_context = &list->view;
+    return error;
+}
+
+static err_t put_page(struct usage_list *list, struct kv_txn *txn)
+{
+    struct read_job *job = &list->job;
     struct arena *arena = http_arena(job->exchange);
-    err_t error = retention_check_window(txn, list->query.daily, list->query.start_ns, "reportedStartTime", &job->info);
-    if (error == ERROR_OK && list->operator_form && list->query.one_subscription)
-        error = check_subscriber(list, txn);
-    if (error != ERROR_OK)
-        return error;
-    if (list->operator_form && !list->query.one_subscription) {
-        list->query.hides = hides_indirect;
-        list->query.hides_context = list;
-    }
     bool more;
     list->json = json_writer(&job->body);
     json_begin_object(&list->json);
@@ -198,7 +202,8 @@ static err_t read_page(struct read_job *job, struct kv_txn *txn)
     list->rows = usage_rows_begin(arena, &job->body, &list->path_subscription, list->operator_form, job->api->meters);
     if (list->rows == NULL)
         return ERROR_NO_MEMORY;
-    error = listing_page(job->api->options.store, txn, arena, &list->query, &list->position, emit_row, list, &more);
+    err_t error =
+        listing_page(job->api->options.store, txn, arena, &list->query, &list->position, emit_row, list, &more);
     usage_rows_end(list->rows);
     json_end_array(&list->json);
     if (error == ERROR_OK && more)
@@ -207,6 +212,21 @@ static err_t read_page(struct read_job *job, struct kv_txn *txn)
     if (error == ERROR_INVALID_PROPERTY)
         return error_set(&job->info, error, "reportedStartTime",
                          "the window holds too many hours; ask for a shorter one");
+    return error;
+}
+
+static err_t read_page(struct read_job *job, struct kv_txn *txn)
+{
+    struct usage_list *list = (struct usage_list *)job;
+    err_t error = retention_check_window(txn, list->query.daily, list->query.start_ns, "reportedStartTime", &job->info);
+    if (error != ERROR_OK || !list->operator_form)
+        return error == ERROR_OK ? put_page(list, txn) : error;
+    error = provider_view_init(&list->view, &list->path_subscription, &job->api->operator_subscription);
+    if (error == ERROR_OK)
+        error = restrict_to_provider(list, txn);
+    if (error == ERROR_OK)
+        error = put_page(list, txn);
+    provider_view_free(&list->view);
     return error;
 }
 
@@ -256,24 +276,66 @@ static bool read_subscriber(struct http_exchange *exchange, struct listing_query
     return false;
 }
 
+static void list_subscribers(struct http_exchange *exchange, const struct guid *provider)
+{
+    struct usage_list *list;
+    if (!require_api_version(exchange, commerce_versions) ||
+        (list = new_list(exchange, api_of(exchange), true)) == NULL)
+        return;
+    list->path_subscription = *provider;
+    if (read_subscriber(exchange, &list->query))
+        start(list, exchange);
+}
+
+/* A tenant that wants to ask as a provider. */
+struct provider_call {
+    struct read_job job; /* first member */
+    bool named;
+};
+
+static err_t read_provider(struct read_job *job, struct kv_txn *txn)
+{
+    return provider_is_named(txn, http_arena(job->exchange), &call_of(job->exchange)->identity.subscription,
+                             &((struct provider_call *)job)->named);
+}
+
+static void provider_known(struct read_job *job)
+{
+    struct guid subscription;
+    if (job->error != ERROR_OK)
+        respond_error(job->exchange, job->error, NULL, NULL);
+    else if (!((struct provider_call *)job)->named) /* as on any other route that is not for tenants (api.c) */
+        respond_error(job->exchange, ERROR_AUTHORIZATION_FAILED, NULL, "the role '%s' may not use this address",
+                      role_name(ROLE_TENANT));
+    else if (require_subscription(job->exchange, &subscription))
+        list_subscribers(job->exchange, &subscription);
+}
+
+/* For the operator, and for delegated providers, which are tenants (spec 3.2). */
 void handle_subscriber_usage_aggregates(struct http_exchange *exchange, void *context)
 {
     struct api *api = context;
-    struct usage_list *list;
     struct guid subscription;
-    if (!require_subscription(exchange, &subscription))
-        return;
-    if (!guid_equal(&subscription, &api->operator_subscription)) {
-        struct text text = http_request(exchange)->parameters[0];
-        respond_error(exchange, ERROR_SUBSCRIPTION_NOT_FOUND, NULL, "The subscription '%.*s' could not be found.",
-                      TEXT_ARGS(text));
+    if (!call_is_operator(exchange)) {
+        struct provider_call *call = arena_zalloc(http_arena(exchange), sizeof *call);
+        if (call == NULL) {
+            respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
+            return;
+        }
+        call->job.read = read_provider;
+        call->job.answer = provider_known;
+        read_job_start(&call->job, exchange);
         return;
     }
-    if (!require_api_version(exchange, commerce_versions) || (list = new_list(exchange, api, true)) == NULL)
+    if (!require_subscription(exchange, &subscription))
         return;
-    list->path_subscription = subscription;
-    if (read_subscriber(exchange, &list->query))
-        start(list, exchange);
+    if (guid_equal(&subscription, &api->operator_subscription)) {
+        list_subscribers(exchange, &subscription);
+        return;
+    }
+    struct text text = http_request(exchange)->parameters[0];
+    respond_error(exchange, ERROR_SUBSCRIPTION_NOT_FOUND, NULL, "The subscription '%.*s' could not be found.",
+                  TEXT_ARGS(text));
 }
 
 void handle_usage_without_subscription(struct http_exchange *exchange, void *context)

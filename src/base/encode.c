@@ -111,6 +111,26 @@ bool base64url_decode(struct text text, void *out, size_t out_size, size_t *out_
     return decode_64(text, '-', '_', out, out_size, out_len);
 }
 
+void base64_encode(struct buffer *out, const void *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *in = bytes;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t bits = (uint32_t)in[i] << 16;
+        if (left > 1)
+            bits |= (uint32_t)in[i + 1] << 8;
+        if (left > 2)
+            bits |= in[i + 2];
+        char group[4] = { digits[bits >> 18], digits[bits >> 12 & 63], '=', '=' };
+        if (left > 1)
+            group[2] = digits[bits >> 6 & 63];
+        if (left > 2)
+            group[3] = digits[bits & 63];
+        buffer_append(out, group, sizeof group);
+    }
+}
+
 bool base64_decode(struct text text, void *out, size_t out_size, size_t *out_len)
 {
     if (text.len % 4 != 0)

@@ -21,7 +21,8 @@ MUST_CHECK bool hex_decode(struct text text, void *out, size_t size);
 size_t base64url_encode(const void *bytes, size_t size, char *out);
 /* Returns false on a foreign character, padding, wrong length, nonzero spare bits or out_size too small. */
 MUST_CHECK bool base64url_decode(struct text text, void *out, size_t out_size, size_t *out_len);
-/* RFC 4648 section 4 with padding, for HTTP Basic and PEM-like inputs. */
+/* RFC 4648 section 4 with padding, for HTTP Basic, PEM-like inputs and registration tokens. Encoding appends. */
+void base64_encode(struct buffer *out, const void *bytes, size_t size);
 MUST_CHECK bool base64_decode(struct text text, void *out, size_t out_size, size_t *out_len);
 
 /* %XX is decoded, with plus_is_space also '+'. Result in the arena; false on a bad escape or no memory. */

@@ -139,7 +139,8 @@ bool error_retryable(err_t error);
 const char *error_text(err_t error);
 
 #define ERROR_TARGET_SIZE 64
-#define ERROR_MESSAGE_SIZE 320
+/* Room for a sentence, and for a registration's resource id with names of full length. */
+#define ERROR_MESSAGE_SIZE 512
 
 /* What a person gets to read about one failure. Passed by pointer where detail helps; the message is
  * valid UTF-8 and always terminated. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/app_internal.h"
+#include "registration/stamp.h"
 #include "usage/migrate.h"
 #include "usage/rejects.h"
 #include "usage/watermarks.h"
@@ -100,6 +101,18 @@ static err_t prepare_data_dir(struct app *app, struct error_info *info)
     return error;
 }
 
+/* After the hook, which may have made ids of its own choice. */
+static err_t make_stamp(struct app *app, struct error_info *info)
+{
+    struct stamp_make make;
+    if (options_number(&app->config, OPTION_SERVER_ROLE) == SERVER_ROLE_COMMERCE)
+        return ERROR_OK;
+    stamp_make_init(&make, NULL);
+    err_t error = store_run(app->store, &make.job);
+    return error == ERROR_OK ? ERROR_OK
+                             : error_set(info, error, NULL, "the stamp's ids could not be made: %s", error_text(error));
+}
+
 static err_t start_threads(struct app *app, struct error_info *info)
 {
     err_t error = workers_start(options_size(&app->config, OPTION_SERVER_WORKER_THREADS), "worker", &app->workers);
@@ -114,12 +127,19 @@ static err_t start_threads(struct app *app, struct error_info *info)
 
 static err_t make_api(struct app *app, struct error_info *info)
 {
+    err_t error = app_make_resolver(&app->config, app->loop, &app->resolver, info);
+    if (error != ERROR_OK)
+        return error;
     struct api_options api = {
         .loop = app->loop,
         .store = app->store,
         .workers = app->workers,
         .clock = app->clock,
         .version = STAMPMETER_VERSION,
+        .resolver = app->resolver,
+        .trusted_key_id = options_text(&app->config, OPTION_REGISTRATION_TRUSTED_KEY_ID),
+        .commerce_public_url = options_string(&app->config, OPTION_COMMERCE_PUBLIC_URL),
+        .commerce_capacity_ns = options_duration_ns(&app->config, OPTION_COMMERCE_CAPACITY_DURATION),
         .without_stamp = options_number(&app->config, OPTION_SERVER_ROLE) == SERVER_ROLE_COMMERCE,
         .without_commerce = options_number(&app->config, OPTION_SERVER_ROLE) == SERVER_ROLE_STAMP,
         .usage_future_ns_max = options_duration_ns(&app->config, OPTION_USAGE_FUTURE_MAX),
@@ -210,6 +230,8 @@ static err_t start(struct app *app, struct error_info *info)
     if (error == ERROR_OK && hooks->prepare != NULL)
         error = hooks->prepare(app, hooks->context, info);
     if (error == ERROR_OK)
+        error = make_stamp(app, info);
+    if (error == ERROR_OK)
         error = note_retention(app, info);
     if (error == ERROR_OK)
         error = start_threads(app, info);
@@ -252,6 +274,7 @@ void app_stop(struct app *app)
         server_free(app->server);
     if (app->api != NULL)
         api_free(app->api);
+    subscription_resolver_free(app->resolver);
     workers_stop(app->workers);
     store_close(app->store);
     if (app->loop != NULL)
@@ -259,26 +282,15 @@ void app_stop(struct app *app)
     if (app->tls != NULL)
         tls_server_unref(app->tls);
     setup_certificate_free(&app->certificate);
-    arena_free(app->reload_arena);
     arena_free(app->arena);
     memory_free(app);
 }
 
 /* --- parts --- */
 
-const struct config *app_config(const struct app *app)
-{
-    return app->reload_arena != NULL ? &app->reloaded : &app->config;
-}
-
 const char *app_data_dir(const struct app *app)
 {
     return app->data_dir;
-}
-
-const struct clock *app_clock(const struct app *app)
-{
-    return app->clock;
 }
 
 struct store *app_store(struct app *app)
@@ -286,19 +298,9 @@ struct store *app_store(struct app *app)
     return app->store;
 }
 
-struct workers *app_workers(struct app *app)
-{
-    return app->workers;
-}
-
 struct loop *app_loop(struct app *app)
 {
     return app->loop;
-}
-
-struct server *app_server(struct app *app)
-{
-    return app->server;
 }
 
 const struct guid *app_operator_subscription(const struct app *app)

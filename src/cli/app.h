@@ -14,15 +14,12 @@
 
 #include "base/attributes.h"
 #include "base/clock.h"
-#include "base/config.h"
 #include "base/error.h"
 #include "base/guid.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "base/workers.h"
 #include "cli/options.h"
 #include "net/loop.h"
-#include "net/server.h"
 #include "store/store.h"
 
 struct app;
@@ -71,13 +68,9 @@ MUST_CHECK err_t app_set_ready(struct app *app, struct error_info *info);
 /* Loop thread: as if SIGTERM had come; 'code' becomes the exit code. */
 void app_request_stop(struct app *app, int code);
 
-const struct config *app_config(const struct app *app);
 const char *app_data_dir(const struct app *app); /* absolute */
-const struct clock *app_clock(const struct app *app);
 struct store *app_store(struct app *app);
-struct workers *app_workers(struct app *app);
 struct loop *app_loop(struct app *app);
-struct server *app_server(struct app *app);
 /* The subscription of the stamp's operator; from 'prepare' on. */
 const struct guid *app_operator_subscription(const struct app *app);
 /* "https://127.0.0.1:41231": where this process can be reached from this machine; from 'started' on. */

@@ -176,6 +176,7 @@ static void quiet_round(struct loop_task *task)
 static void on_drained(void *context)
 {
     struct app *app = context;
+    subscription_resolver_stop(app->resolver);
     app->quiet_task.function = quiet_round;
     loop_post(app->loop, &app->quiet_task);
 }
@@ -239,17 +240,14 @@ static err_t reload(struct app *app, struct error_info *info)
     if (error == ERROR_OK)
         error =
             tls_server_new(buffer_text(&certificate.certificate_pem), buffer_text(&certificate.key_pem), &tls, info);
-    if (error != ERROR_OK) {
+    if (error == ERROR_OK) {
+        apply(app, &fresh, tls, &certificate);
+        warn_of_fixed(app, &fresh);
+    } else {
         setup_certificate_free(&certificate);
-        arena_free(arena);
-        return error;
     }
-    apply(app, &fresh, tls, &certificate);
-    warn_of_fixed(app, &fresh);
-    arena_free(app->reload_arena);
-    app->reload_arena = arena;
-    app->reloaded = fresh;
-    return ERROR_OK;
+    arena_free(arena);
+    return error;
 }
 
 static void on_signal(void *context, int signal_number)

@@ -24,6 +24,7 @@ int command_gen_config(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_init(int argc, char **argv);
 int command_rebuild(int argc, char **argv);
+int command_registration(int argc, char **argv);
 int command_restore(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_stat(int argc, char **argv);

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/demo_accounts.h"
 #include "cli/demo_clock.h"
+#include "cli/demo_commerce.h"
 #include "cli/demo_history.h"
 #include "cli/demo_producers.h"
 #include "cli/demo_stamp.h"
@@ -178,7 +179,17 @@ static err_t write_history(struct demo *demo, struct error_info *info)
     return error;
 }
 
-/* demo.json comes last: without it the next start makes everything again, which changes nothing but the tokens. */
+static err_t make_stamp(struct demo *demo, struct error_info *info)
+{
+    struct stamp_make make;
+    struct stamp ids = demo_stamp_ids();
+    stamp_make_init(&make, &ids);
+    err_t error = store_run(app_store(demo->app), &make.job);
+    return error == ERROR_OK
+               ? ERROR_OK
+               : error_set(info, error, NULL, "the demo's ids could not be written: %s", error_text(error));
+}
+
 static err_t set_up(struct demo *demo, struct error_info *info)
 {
     demo->position = (struct demo_position){ .now_ns = demo->start_ns, .posting_hour = demo->stamp.start_hour };
@@ -186,8 +197,18 @@ static err_t set_up(struct demo *demo, struct error_info *info)
     if (error == ERROR_OK)
         error = demo_accounts_make(app_store(demo->app), demo->arena, app_operator_subscription(demo->app),
                                    demo->start_ns, demo->empty, &demo->accounts, info);
-    if (error == ERROR_OK && !demo->empty)
-        error = write_history(demo, info);
+    if (error == ERROR_OK)
+        error = make_stamp(demo, info);
+    if (error == ERROR_OK)
+        error = demo_commerce_make(app_store(demo->app), demo->arena, &demo->stamp, info);
+    return error == ERROR_OK && !demo->empty ? write_history(demo, info) : error;
+}
+
+/* What needs to know where this process listens. demo.json comes last: without it the next start makes everything
+ * again, which changes nothing but the tokens. */
+static err_t finish_set_up(struct demo *demo, struct error_info *info)
+{
+    err_t error = demo_commerce_activate(app_store(demo->app), demo->arena, app_url(demo->app), info);
     return error == ERROR_OK ? demo_accounts_save(&demo->accounts, demo->accounts_path, info) : error;
 }
 
@@ -220,6 +241,8 @@ static void print_banner(const struct demo *demo)
     printf("Stampmeter demo: %.*s\n", TEXT_ARGS(url));
     printf("  operator   %.*s, password %.*s (this demo only)\n", TEXT_ARGS(demo->accounts.operator_login.username),
            TEXT_ARGS(demo->accounts.operator_login.password));
+    printf("  commerce   %.*s, password %.*s\n", TEXT_ARGS(demo->accounts.commerce_login.username),
+           TEXT_ARGS(demo->accounts.commerce_login.password));
     printf("  accounts   %s\n", demo->accounts_path);
     printf("  CA file    %.*s\n", TEXT_ARGS(ca));
     printf("  data       %s (%s%s)\n", app_data_dir(demo->app), demo->resumed ? "goes on" : "new",
@@ -261,7 +284,8 @@ static err_t started(struct app *app, void *context, struct error_info *info)
         .caught_up = caught_up,
         .context = demo,
     };
-    return demo_producers_new(&options, &demo->producers, info);
+    err_t error = demo->resumed ? ERROR_OK : finish_set_up(demo, info);
+    return error == ERROR_OK ? demo_producers_new(&options, &demo->producers, info) : error;
 }
 
 static void write_ready(struct app *app, void *context, struct json_writer *json)
@@ -297,6 +321,7 @@ static int run(struct demo *demo, const struct flags *flags)
     const char *listen = flags_value(flags, "--listen");
     options_set(&source, OPTION_STORE_DATA_DIR, demo->folder);
     options_set(&source, OPTION_NET_LISTEN, listen != NULL ? listen : LISTEN_DEFAULT);
+    options_set(&source, OPTION_SERVER_ROLE, "both");
     /* On a terminal a line for each request would carry away what was printed for the user. */
     if (isatty(STDERR_FILENO) != 0)
         options_set(&source, OPTION_LOG_LEVEL, "warning");

@@ -110,6 +110,7 @@ static err_t add_subscription(struct making *making, const struct demo_tenant *t
     if (put == NULL)
         return ERROR_NO_MEMORY;
     subscription_put_init(put, &subscription);
+    put->by = TEXT("operator");
     add_part(making, &put->job);
     if (tenant->state != SUBSCRIPTION_DELETED)
         return ERROR_OK;
@@ -117,6 +118,7 @@ static err_t add_subscription(struct making *making, const struct demo_tenant *t
     if (deletion == NULL)
         return ERROR_NO_MEMORY;
     subscription_delete_init(deletion, id);
+    deletion->by = TEXT("operator");
     add_part(making, &deletion->job);
     return ERROR_OK;
 }
@@ -168,8 +170,7 @@ static err_t add_parts(struct making *making, const struct guid *operator_subscr
         error = add_tenants(making, accounts);
     if (error == ERROR_OK)
         error = add_producers(making, accounts);
-    struct identity commerce = { .role = ROLE_COMMERCE, .name = TEXT("commerce"), .expires_ns = INT64_MAX };
-    return error == ERROR_OK ? add_token(making, &commerce, &accounts->commerce_token) : error;
+    return error == ERROR_OK ? add_login(making, ROLE_COMMERCE, &none, "commerce", &accounts->commerce_login) : error;
 }
 
 err_t demo_accounts_make(struct store *store, struct arena *arena, const struct guid *operator_subscription,
@@ -259,7 +260,7 @@ void demo_accounts_put(const struct demo_accounts *accounts, struct json_writer 
     put_cstring(json, "resourceGroup", demo_commerce.resource_group);
     put_cstring(json, "registration", demo_commerce.registration);
     put_cstring(json, "partnerId", demo_commerce.partner);
-    put_text(json, "token", accounts->commerce_token);
+    put_login(json, &accounts->commerce_login);
     json_end_object(json);
 }
 
@@ -330,7 +331,7 @@ static bool get_accounts(const struct json *root, struct demo_accounts *out)
     return json_member_string(operator, TEXT("subscriptionId"), &out->operator_subscription) &&
            get_login(operator, & out->operator_login) && get_tenants(json_member(root, TEXT("tenants")), out) &&
            get_producers(json_member(root, TEXT("producers")), out) &&
-           json_member_string(json_member(root, TEXT("commerce")), TEXT("token"), &out->commerce_token);
+           get_login(json_member(root, TEXT("commerce")), &out->commerce_login);
 }
 
 err_t demo_accounts_load(struct arena *arena, const char *path, struct demo_accounts *out, struct error_info *info)

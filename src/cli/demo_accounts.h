@@ -28,7 +28,7 @@ struct demo_accounts {
     struct demo_login operator_login;
     struct demo_login tenants[DEMO_TENANTS_MAX];        /* parallel to demo_tenants() */
     struct text producer_tokens[DEMO_SOURCE_COUNT + 1]; /* the last is that of "*" */
-    struct text commerce_token;
+    struct demo_login commerce_login;
 };
 
 /* Draws passwords and tokens and writes users, tokens and subscriptions in one commit. Blocks. */

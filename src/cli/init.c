@@ -20,6 +20,7 @@
 
 static const struct flag init_flags[] = {
     FLAG_OPTION(OPTION_STORE_DATA_DIR, "DIR"),
+    FLAG_OPTION(OPTION_SERVER_ROLE, "ROLE"),
     { "--config", "FILE", "The server's configuration. Default: none.", 0, false },
     { "--json", NULL, "Prints JSON.", 0, false },
 };
@@ -107,6 +108,16 @@ static void put_member(struct json_writer *json, const char *name, const char *v
     json_put_cstring(json, value);
 }
 
+/* Registrations, customers and partners belong to the commerce role, which an operator of the process is not. */
+static void print_commerce_hint(const struct initialisation *init)
+{
+    if (options_number(&init->config, OPTION_SERVER_ROLE) == SERVER_ROLE_STAMP)
+        return;
+    printf("\nThe commercial side is used with the role commerce:\n");
+    printf("  stampmeter token create --role commerce --name NAME --data-dir %s\n", init->data_dir);
+    printf("  stampmeter user add NAME --role commerce --data-dir %s\n", init->data_dir);
+}
+
 static int print_result(const struct initialisation *init, bool as_json)
 {
     bool has_token_file = file_exists(init->token_file);
@@ -117,6 +128,7 @@ static int print_result(const struct initialisation *init, bool as_json)
             printf("Operator token  %s\n", init->token_file);
         printf("Console user    %s\n", FIRST_USER);
         printf("Password        %s  (shown only now)\n", init->password);
+        print_commerce_hint(init);
         return cli_finish(stdout, CLI_DONE);
     }
     struct buffer out = { 0 };

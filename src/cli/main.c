@@ -16,6 +16,7 @@ static const struct cli_command commands[] = {
     { "import", "Adds usage records from a file.", command_import },
     { "token", "Creates, lists and revokes tokens.", command_token },
     { "user", "Adds, lists and disables the users of the console.", command_user },
+    { "registration", "Registers and activates this stamp.", command_registration },
     { "verify", "Proves the store: nothing damaged, nothing missing, nothing extra.", command_verify },
     { "rebuild", "Makes the store's file anew from its journal.", command_rebuild },
     { "backup", "Copies a data directory, also of a running server.", command_backup },

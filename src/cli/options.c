@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/subscription_resolver.h"
+#include "base/crypto.h"
+#include "base/encode.h"
+
 #define SECONDS(n) ((int64_t)(n)*1000)
 #define MINUTES(n) SECONDS((n)*60)
 #define DAYS(n) MINUTES((int64_t)(n)*24 * 60)
@@ -205,6 +209,70 @@ const struct config_option options_table[OPTION_COUNT] = {
                                  .max = DAYS(36500),
                                  .help = "How long the audit log is kept; 0: for ever. At least 1d." },
 
+    [OPTION_REGISTRATION_TRUSTED_KEY_ID] = { .section = "registration",
+                                             .key = "trusted_key_id",
+                                             .type = CONFIG_TEXT,
+                                             .default_text = "",
+                                             .help =
+                                                 "Id of the key that must have signed an activation key: the kid that GET /v1/heads/key of the commercial side answers. Empty: the signer of the first activation is trusted from then on." },
+
+    [OPTION_COMMERCE_PUBLIC_URL] = { .section = "commerce",
+                                     .key = "public_url",
+                                     .type = CONFIG_TEXT,
+                                     .default_text = "",
+                                     .help =
+                                         "Where stamps reach this commercial side, https://HOST[:PORT]; goes into activation keys. Empty: as the client that asked for the key reached it." },
+    [OPTION_COMMERCE_CAPACITY_DURATION] = { .section = "commerce",
+                                            .key = "capacity_duration",
+                                            .type = CONFIG_DURATION,
+                                            .default_text = "365d",
+                                            .min = DAYS(1),
+                                            .max = DAYS(36500),
+                                            .help =
+                                                "How long a registration under the Capacity model holds before it must be renewed." },
+    [OPTION_COMMERCE_RESOLVER_URL] = { .section = "commerce",
+                                       .key = "subscription_resolver_url",
+                                       .type = CONFIG_TEXT,
+                                       .default_text = "",
+                                       .help =
+                                           "Where to ask for commercial subscriptions, https://HOST[:PORT][/PATH]: GET {url}/subscriptions/{id} answers what PUT /v1/commerce/subscriptions takes, or 404. Empty: what is entered with that PUT." },
+    [OPTION_COMMERCE_RESOLVER_TIMEOUT] = { .section = "commerce",
+                                           .key = "subscription_resolver_timeout",
+                                           .type = CONFIG_DURATION,
+                                           .default_text = "5s",
+                                           .min = 100,
+                                           .max = MINUTES(1),
+                                           .help =
+                                               "How long one attempt may take to connect, and then to be answered." },
+    [OPTION_COMMERCE_RESOLVER_ATTEMPTS] = { .section = "commerce",
+                                            .key = "subscription_resolver_attempts",
+                                            .type = CONFIG_INT,
+                                            .default_text = "3",
+                                            .min = 1,
+                                            .max = RESOLVER_ATTEMPTS_MAX,
+                                            .help =
+                                                "How often a subscription is asked for before the request that needs it fails." },
+    [OPTION_COMMERCE_RESOLVER_CACHE] = { .section = "commerce",
+                                         .key = "subscription_resolver_cache",
+                                         .type = CONFIG_DURATION,
+                                         .default_text = "10m",
+                                         .min = 0,
+                                         .max = DAYS(1),
+                                         .help =
+                                             "How long an answer is used again, a 404 for 30s at most; 0: never. What has expired is not used, also when the resolver fails." },
+    [OPTION_COMMERCE_RESOLVER_CA_FILE] = { .section = "commerce",
+                                           .key = "subscription_resolver_ca_file",
+                                           .type = CONFIG_TEXT,
+                                           .default_text = "",
+                                           .help =
+                                               "Certificates that the resolver's must be signed by, as PEM. Empty: those the system trusts." },
+    [OPTION_COMMERCE_RESOLVER_TOKEN_FILE] = { .section = "commerce",
+                                              .key = "subscription_resolver_token_file",
+                                              .type = CONFIG_TEXT,
+                                              .default_text = "",
+                                              .help =
+                                                  "File with one line, sent to the resolver as bearer token. Empty: none is sent." },
+
     [OPTION_IDENTITY_SESSION_DURATION] = { .section = "identity",
                                            .key = "session_duration",
                                            .type = CONFIG_DURATION,
@@ -284,6 +352,42 @@ static err_t check_retention(const struct config *config, struct error_info *inf
     return ERROR_OK;
 }
 
+/* An id that can be none would refuse every activation key. */
+static err_t check_trusted_key(const struct config *config, struct error_info *info)
+{
+    struct text id = options_text(config, OPTION_REGISTRATION_TRUSTED_KEY_ID);
+    uint8_t hash[SHA256_SIZE];
+    size_t size;
+    if (id.len == 0 || (base64url_decode(id, hash, sizeof hash, &size) && size == sizeof hash))
+        return ERROR_OK;
+    return error_set(info, ERROR_INVALID_CONFIG, "registration.trusted_key_id",
+                     "registration.trusted_key_id is \"%.60s\", which is no key id; it has 43 letters, digits, - and _",
+                     options_string(config, OPTION_REGISTRATION_TRUSTED_KEY_ID));
+}
+
+static err_t check_public_url(const struct config *config, struct error_info *info)
+{
+    struct text url = options_text(config, OPTION_COMMERCE_PUBLIC_URL), scheme = TEXT("https://");
+    bool is_good = text_starts_with(url, scheme) && url.len > scheme.len && url.ptr[scheme.len] != '/';
+    for (size_t i = 0; i < url.len && is_good; i++)
+        is_good = url.ptr[i] > ' ' && url.ptr[i] <= '~' && strchr("?#\"\\", url.ptr[i]) == NULL;
+    if (url.len == 0 || is_good)
+        return ERROR_OK;
+    return error_set(info, ERROR_INVALID_CONFIG, "commerce.public_url",
+                     "commerce.public_url is \"%.80s\"; it takes https://HOST or https://HOST:PORT",
+                     options_string(config, OPTION_COMMERCE_PUBLIC_URL));
+}
+
+static err_t check_resolver(const struct config *config, struct error_info *info)
+{
+    struct text url = options_text(config, OPTION_COMMERCE_RESOLVER_URL);
+    if (url.len == 0 || subscription_resolver_url_is_valid(url))
+        return ERROR_OK;
+    return error_set(info, ERROR_INVALID_CONFIG, "commerce.subscription_resolver_url",
+                     "commerce.subscription_resolver_url is \"%.80s\"; it takes https://HOST:PORT/PATH without a query",
+                     options_string(config, OPTION_COMMERCE_RESOLVER_URL));
+}
+
 static err_t check_together(const struct config *config, struct error_info *info)
 {
     bool has_certificate = options_text(config, OPTION_TLS_CERTIFICATE_FILE).len > 0;
@@ -293,6 +397,12 @@ static err_t check_together(const struct config *config, struct error_info *info
                          "tls.%s is set and tls.%s is not; set both or neither",
                          has_key ? "key_file" : "certificate_file", has_key ? "certificate_file" : "key_file");
     err_t error = check_retention(config, info);
+    if (error == ERROR_OK)
+        error = check_trusted_key(config, info);
+    if (error == ERROR_OK)
+        error = check_public_url(config, info);
+    if (error == ERROR_OK)
+        error = check_resolver(config, info);
     if (error != ERROR_OK)
         return error;
     if (!is_listen_address(options_text(config, OPTION_NET_LISTEN)))

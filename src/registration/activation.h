@@ -11,11 +11,12 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "registration/activation_key.h"
+#include "store/audit.h"
 #include "store/store.h"
 
 struct activation {
     struct activation_key key;
-    struct text key_text; /* as it came, for the forwarder's proofs */
+    struct text key_text; /* as it came but for blanks and line ends, for the forwarder's proofs */
     int64_t activated_ns; /* reported time of the commit */
     struct text by;       /* identity that activated */
     uint64_t etag;        /* grows with every change */
@@ -25,23 +26,35 @@ const char *
 activation_state_name(enum activation_state state); /* "Not registered", "Registered", "Expired" (spec 6.7) */
 enum activation_state activation_state_of(const struct activation *activation, int64_t now_ns); /* NULL: none */
 
-/* Any snapshot; texts in the arena. ERROR_NOT_FOUND: not activated. */
+/* The id of the signing key that keys must have from now on: the one of the first activation. "": none yet, or
+ * forgotten. Any snapshot; text in the arena. A key that is configured stands above it. */
+MUST_CHECK err_t activation_signer(struct kv_txn *txn, struct arena *arena, struct text *key_id);
+/* Any snapshot; texts in the arena. ERROR_NOT_FOUND: not activated. Checks the signature anew, which takes about a
+ * millisecond. */
 MUST_CHECK err_t activation_get(struct kv_txn *txn, struct arena *arena, struct activation *out);
 
 struct activation_put {
     struct store_job job; /* first member */
     struct text key_text, by;
     struct text trusted_key_id; /* from the configuration; "" or ptr NULL: the one remembered, or whoever comes first */
-    bool created, unchanged;    /* out */
+    struct arena *arena;        /* for what is read; the writer's while the job runs */
+    bool created;               /* out: there was none before */
+    bool unchanged;             /* out: it is the one that was there; nothing was written */
+    struct activation result;   /* out, unless refused */
     err_t refusal;              /* out: ERROR_OK, or ERROR_INVALID_ACTIVATION_KEY with info */
     struct error_info info;
 };
-/* Reads and verifies in the transaction: signature, cloud id against stamp_get, expiry, signer. Refused puts change
- * nothing and answer ERROR_OK with 'refusal' set. Texts are borrowed until the job is done. */
-void activation_put_init(struct activation_put *put, struct text key_text, struct text by);
+/* Reads and verifies in the transaction: signature, cloud id against stamp_get, signer, expiry (by the commit's
+ * time; a key that was issued in the future is fine, clocks differ). Refused puts change nothing and answer ERROR_OK
+ * with 'refusal' set. Texts are borrowed until the job is done. */
+void activation_put_init(struct activation_put *put, struct arena *arena, struct text key_text, struct text by);
+/* For the audit log (struct audited_job.happened): whether it did, with what the key says as detail. */
+bool activation_was_put(struct audited_job *audited);
+/* The signer stays trusted, so that a stamp that is activated again is not anybody's. */
 struct activation_delete {
-    struct store_job job;
-    bool missing;
-    bool forget_signer; /* also trusts whoever comes next */
+    struct store_job job;  /* first member */
+    bool missing, changed; /* out: there was no activation; something was written (the signer may go alone) */
+    bool forget_signer;    /* also trusts whoever comes next */
 };
+bool activation_was_deleted(struct audited_job *audited);
 void activation_delete_init(struct activation_delete *delete_job, bool forget_signer);

@@ -25,7 +25,7 @@ struct payer {
     struct registration_path path;
     enum billing_model model;
     bool usage_reporting, charged; /* charged: the model charges usage */
-    int64_t since_ns;              /* from when on that answer holds (the later of registration and mapping) */
+    int64_t since_ns; /* from when on that answer holds (the later of the changes that decide it); INT64_MIN: always */
 };
 
 /* tenant_id zeros: usage whose owner nobody knows, so the default pays. time_ns is the start of the usage hour;

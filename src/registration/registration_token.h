@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/guid.h"
+#include "base/json.h"
 #include "base/signature.h"
 #include "base/text.h"
 #include "registration/billing_model.h"
@@ -43,6 +44,9 @@ struct registration_token {
     uint8_t public_key[SIGNATURE_PUBLIC_KEY_SIZE]; /* of the stamp's store */
 };
 
+#define REGISTRATION_TOKEN_VERSION TEXT("1.0")
+#define REGISTRATION_TOKEN_ISSUER TEXT("Stampmeter")
+
 /* Appends base64 text. */
 void registration_token_write(const struct registration_token *token, struct buffer *out);
 /* Member names without case, unknown ones ignored, blanks and line ends around and inside the base64 text too (people
@@ -50,5 +54,7 @@ void registration_token_write(const struct registration_token *token, struct buf
  * ERROR_MISSING_MS_ASSET_TAG, ERROR_NO_MEMORY; target "properties.registrationToken". */
 MUST_CHECK err_t registration_token_read(struct arena *arena, struct text text, struct registration_token *out,
                                          struct error_info *info);
+/* The members of that object, "billingModel", "cloudId" and so on, into one that is open. */
+void registration_token_put_members(const struct registration_token *token, struct json_writer *json);
 /* {"billingModel","cloudId",...}: the members as they are stored and shown. */
 void registration_token_to_json(const struct registration_token *token, struct buffer *out);

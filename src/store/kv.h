@@ -46,7 +46,7 @@ enum kv_table {
     KV_SUBSCRIPTION_CHANGES, /* subscription, change -> JSON: whose it was, and which provider's, from when on */
     KV_REGISTRATIONS,        /* number -> JSON */
     KV_REGISTRATION_CHANGES, /* cloud id, change -> JSON: how the stamp was registered from when on */
-    KV_CUSTOMERS,            /* registration, tenant, change -> JSON: who pays from when on */
+    KV_CUSTOMERS,            /* who pays for a tenant from when on -> JSON; see registration/customers_internal.h */
     KV_PARTNERS,             /* partner id -> JSON */
     KV_CATALOGUE,            /* commercial subscription id -> JSON */
     KV_APPROVALS,            /* registration -> JSON: multitenancy */

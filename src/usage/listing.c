@@ -19,15 +19,19 @@ struct named {
     struct text text;
 };
 
+/* What 'shows' said of a subscription: of the periods from 'asked' on it shows in [first, end) next. */
+struct shown {
+    uint32_t subscription; /* 0: empty */
+    uint32_t asked, first, end;
+};
+
 struct page {
     struct kv_txn *txn;
     const struct listing_query *query;
     struct kv_cursor *texts; /* of the dictionary: ids of a page lie close together */
     struct named meters[METER_SLOTS], subscriptions[SUBSCRIPTION_SLOTS];
     struct named instances[INSTANCE_SLOTS];
-    /* What 'hides' said. */
-    uint32_t asked[SUBSCRIPTION_SLOTS];
-    bool hidden[SUBSCRIPTION_SLOTS];
+    struct shown shown[SUBSCRIPTION_SLOTS];
 };
 
 /* --- names --- */
@@ -77,40 +81,101 @@ static err_t describe(struct page *page, const struct row_key *key, struct listi
 
 /* --- what the caller may not see --- */
 
-static bool is_excluded(const struct listing_query *query, uint32_t subscription)
+/* Index of the first id that is not smaller. */
+static size_t find_id(const uint32_t *ids, size_t count, uint32_t id)
 {
-    size_t low = 0, high = query->excluded_count;
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (query->excluded[middle] < subscription)
+        if (ids[middle] < id)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < query->excluded_count && query->excluded[low] == subscription;
+    return low;
 }
 
-static err_t hides(void *context, uint32_t subscription, bool *hidden)
+/* The first subscription from 'id' on that the two lists leave; UINT32_MAX: none. */
+static uint32_t next_listed(const struct listing_query *query, uint32_t id)
+{
+    for (;;) {
+        size_t excluded = find_id(query->excluded, query->excluded_count, id);
+        for (; excluded < query->excluded_count && query->excluded[excluded] == id; excluded++)
+            id++;
+        if (query->included == NULL)
+            return id;
+        size_t included = find_id(query->included, query->included_count, id);
+        if (included == query->included_count)
+            return UINT32_MAX;
+        if (query->included[included] == id)
+            return id;
+        id = query->included[included];
+    }
+}
+
+/* The first hour or day that begins at or after the time. */
+static uint32_t period_from(const struct listing_query *query, int64_t time_ns)
+{
+    int64_t unit_ns = query->daily ? NS_PER_DAY : NS_PER_HOUR;
+    if (time_ns < 0)
+        return 0;
+    int64_t period = time_ns / unit_ns + (time_ns % unit_ns != 0);
+    return period < UINT32_MAX ? (uint32_t)period : UINT32_MAX;
+}
+
+static err_t ask(struct page *page, uint32_t subscription, uint32_t period, struct shown *shown)
+{
+    const struct listing_query *query = page->query;
+    struct guid guid;
+    int64_t from_ns, to_ns = query->daily ? day_start_ns(period) : hour_start_ns(period);
+    err_t error = subscription_of(page, subscription, &guid);
+    *shown = (struct shown){ .subscription = subscription, .asked = period };
+    /* Where days are listed, a span may begin and end within one, and show nothing. */
+    while (error == ERROR_OK && shown->first >= shown->end) {
+        int64_t time_ns = to_ns;
+        error = query->shows(query->shows_context, page->txn, &guid, time_ns, &from_ns, &to_ns);
+        shown->first = period_from(query, from_ns);
+        shown->end = from_ns == INT64_MAX ? UINT32_MAX : period_from(query, to_ns);
+        if (from_ns == INT64_MAX)
+            break;
+    }
+    if (error != ERROR_OK)
+        shown->subscription = 0;
+    return error;
+}
+
+/* Moves *period to the first one from there on in which the subscription shows; UINT32_MAX: none. */
+static err_t next_shown(struct page *page, uint32_t subscription, uint32_t *period)
+{
+    struct shown *shown = &page->shown[subscription % SUBSCRIPTION_SLOTS];
+    err_t error = ERROR_OK;
+    /* Most have a single span: asked for from the start, the answer does for buckets further back, too. */
+    if (shown->subscription != subscription)
+        error = ask(page, subscription, 0, shown);
+    if (error == ERROR_OK && (*period < shown->asked || *period >= shown->end))
+        error = ask(page, subscription, *period, shown);
+    if (error != ERROR_OK)
+        return error;
+    if (*period < shown->first)
+        *period = shown->first;
+    return ERROR_OK;
+}
+
+static err_t skip(void *context, uint32_t *subscription, uint32_t *period)
 {
     struct page *page = context;
-    const struct listing_query *query = page->query;
-    size_t slot = subscription % SUBSCRIPTION_SLOTS;
-    if (page->asked[slot] != subscription) {
-        struct guid guid;
-        err_t error = ERROR_OK;
-        page->asked[slot] = 0;
-        page->hidden[slot] = is_excluded(query, subscription);
-        if (!page->hidden[slot] && query->hides != NULL) {
-            error = subscription_of(page, subscription, &guid);
-            if (error == ERROR_OK)
-                error = query->hides(query->hides_context, page->txn, &guid, &page->hidden[slot]);
-        }
-        if (error != ERROR_OK)
-            return error;
-        page->asked[slot] = subscription;
+    uint32_t listed = next_listed(page->query, *subscription);
+    if (listed != *subscription) {
+        *subscription = listed;
+        *period = 0;
+        return ERROR_OK;
     }
-    *hidden = page->hidden[slot];
-    return ERROR_OK;
+    err_t error = page->query->shows != NULL ? next_shown(page, *subscription, period) : ERROR_OK;
+    if (error == ERROR_OK && *period == UINT32_MAX) {
+        ++*subscription;
+        *period = 0;
+    }
+    return error;
 }
 
 /* --- rows --- */
@@ -201,7 +266,7 @@ err_t listing_page(struct store *store, struct kv_txn *txn, struct arena *arena,
         .first_bucket = bucket_of(query, query->start_ns),
         .end_bucket = bucket_of(query, query->end_ns),
         .sources_max = LISTING_BUCKETS_MAX,
-        .hides = query->excluded_count > 0 || query->hides != NULL ? hides : NULL,
+        .skip = query->excluded_count > 0 || query->included != NULL || query->shows != NULL ? skip : NULL,
         .context = page,
     };
     *more = false;

@@ -28,9 +28,16 @@ struct listing_query {
     /* What the caller may not see is skipped: dictionary ids known beforehand, ascending ... */
     const uint32_t *excluded;
     size_t excluded_count;
-    /* ... and those of which 'hides' says so; asked about once a page for each subscription met. NULL: none. */
-    err_t (*hides)(void *context, struct kv_txn *txn, const struct guid *subscription, bool *hidden);
-    void *hides_context;
+    /* ... all but these, ascending, where they are known (NULL: not) ... */
+    const uint32_t *included;
+    size_t included_count;
+    /* ... and usage times at which a subscription does not show: gives the first time from time_ns on at which it
+     * does, and until when, [*from_ns, *to_ns); *from_ns INT64_MAX: never again. A row shows when its usage hour or day
+     * begins at such a time. Asked about once a page for each subscription met, more often only for one with several
+     * such spans. NULL: always. */
+    err_t (*shows)(void *context, struct kv_txn *txn, const struct guid *subscription, int64_t time_ns,
+                   int64_t *from_ns, int64_t *to_ns);
+    void *shows_context;
 };
 
 /* Where a page ended. All zeros: begin at the start. */

@@ -99,17 +99,19 @@ static err_t next_visible(struct merge *m, struct rows_cursor *cursor, struct me
 {
     for (;;) {
         const uint8_t *key, *value;
-        bool hidden = false;
         err_t error = m->rows->next(cursor, &key, &value);
         if (error != ERROR_OK)
             return error;
         out->key = row_key_decode(key);
         out->sum = row_sum_decode(value);
-        if (m->hides != NULL)
-            error = m->hides(m->context, out->key.subscription, &hidden);
-        if (error != ERROR_OK || !hidden)
+        if (m->skip == NULL)
+            return ERROR_OK;
+        struct row_key from = { .bucket = out->key.bucket,
+                                .subscription = out->key.subscription,
+                                .period = out->key.period };
+        error = m->skip(m->context, &from.subscription, &from.period);
+        if (error != ERROR_OK || (from.subscription == out->key.subscription && from.period == out->key.period))
             return error;
-        struct row_key from = { .bucket = out->key.bucket, .subscription = out->key.subscription + 1 };
         if ((error = seek(m, cursor, &from)) != ERROR_OK)
             return error;
     }

@@ -29,8 +29,9 @@ struct merge {
     uint32_t first_bucket, end_bucket;
     uint32_t only_subscription; /* 0: all */
     size_t sources_max;         /* more buckets: ERROR_INVALID_PROPERTY */
-    /* Whether the rows of a subscription are left out; NULL: none are. */
-    err_t (*hides)(void *context, uint32_t subscription, bool *hidden);
+    /* Moves on to the first (subscription, period) at or after the given one whose rows are not left out; a
+     * subscription of UINT32_MAX stands for none. NULL: all are shown. */
+    err_t (*skip)(void *context, uint32_t *subscription, uint32_t *period);
     void *context;
 
     struct rows_cursor *shared; /* finds the buckets, and steps in those without a cursor */

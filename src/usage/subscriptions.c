@@ -1,5 +1,6 @@
-/* Subscriptions: JSON under the 16 bytes of their id. Which subscriptions were only seen in usage is known from
- * the dictionary, so "Unknown" is derived, never stored. */
+/* Subscriptions: JSON under the 16 bytes of their id, as they were described last; whose they are at a given time is
+ * subscription_history.c. Which subscriptions were only seen in usage is known from the dictionary, so "Unknown" is
+ * derived, never stored. */
 #include "usage/subscriptions.h"
 
 #include <string.h>
@@ -8,11 +9,10 @@
 #include "base/instant.h"
 #include "base/members.h"
 #include "store/keys.h"
-#include "store/write.h"
+#include "usage/subscriptions_internal.h"
 
 #define TEXT_SIZE_MAX 512
 
-static const struct text operator_key = { "operator_subscription", 21 };
 static const struct text version_key = { "subscriptions_version", 21 };
 
 const char *subscription_state_name(enum subscription_state state)
@@ -21,15 +21,10 @@ const char *subscription_state_name(enum subscription_state state)
     return names[state];
 }
 
-static struct text guid_bytes(const struct guid *guid)
-{
-    return (struct text){ (const char *)guid->bytes, sizeof guid->bytes };
-}
-
 err_t subscription_operator(struct kv_txn *txn, struct guid *id)
 {
     struct text value;
-    err_t error = kv_get(txn, KV_SETTINGS, operator_key, &value);
+    err_t error = kv_get(txn, KV_SETTINGS, OPERATOR_SUBSCRIPTION_KEY, &value);
     if (error == ERROR_OK && value.len != sizeof id->bytes)
         error = ERROR_STORE_CORRUPT;
     if (error == ERROR_OK)
@@ -65,9 +60,8 @@ static void put_guid(struct json_writer *json, const char *name, const struct gu
         json_put_guid(json, guid);
 }
 
-void subscription_to_json(const struct subscription *s, struct json_writer *json)
+void subscription_put_members(const struct subscription *s, struct json_writer *json)
 {
-    json_begin_object(json);
     put_guid(json, "subscriptionId", &s->id);
     put_guid(json, "tenantId", &s->tenant_id);
     json_name(json, "displayName");
@@ -79,18 +73,20 @@ void subscription_to_json(const struct subscription *s, struct json_writer *json
     put_guid(json, "providerSubscriptionId", &s->provider_subscription_id);
     json_name(json, "state");
     json_put_cstring(json, subscription_state_name(s->state));
-    if (s->state == SUBSCRIPTION_DELETED && s->deleted_ns != INT64_MIN) {
-        char text[INSTANT_TEXT_SIZE];
-        instant_print(s->deleted_ns, text);
-        json_name(json, "deletedTime");
-        json_put_cstring(json, text);
-    }
+    if (s->state == SUBSCRIPTION_DELETED && s->deleted_ns != INT64_MIN)
+        put_time_member(json, "deletedTime", s->deleted_ns);
+}
+
+void subscription_to_json(const struct subscription *subscription, struct json_writer *json)
+{
+    json_begin_object(json);
+    subscription_put_members(subscription, json);
     json_end_object(json);
 }
 
 /* --- reading --- */
 
-static err_t decode(struct arena *arena, struct text value, const struct guid *id, struct subscription *out)
+err_t subscription_decode(struct arena *arena, struct text value, const struct guid *id, struct subscription *out)
 {
     const struct json *json;
     struct text state;
@@ -111,21 +107,21 @@ static err_t decode(struct arena *arena, struct text value, const struct guid *i
     return ERROR_OK;
 }
 
+err_t subscription_stored(struct kv_txn *txn, struct arena *arena, const struct guid *id, struct subscription *out)
+{
+    struct text value;
+    err_t error = kv_get(txn, KV_SUBSCRIPTIONS, guid_bytes(id), &value);
+    return error == ERROR_OK ? subscription_decode(arena, value, id, out) : error;
+}
+
 err_t subscription_get(struct store *store, struct kv_txn *txn, struct arena *arena, const struct guid *id,
                        struct subscription *out)
 {
-    struct text value;
     uint32_t seen;
-    err_t error = kv_get(txn, KV_SUBSCRIPTIONS, guid_bytes(id), &value);
-    if (error == ERROR_OK)
-        return decode(arena, value, id, out);
-    if (error != ERROR_NOT_FOUND)
-        return error;
-    error = dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid_bytes(id), &seen);
-    *out = (struct subscription){
-        .id = *id, .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""), .state = SUBSCRIPTION_UNKNOWN
-    };
-    return error;
+    err_t error = subscription_at(txn, arena, id, store_now_ns(store), INT64_MAX, out);
+    return error == ERROR_NOT_FOUND
+               ? dictionary_find(store_dictionary(store), txn, DICTIONARY_SUBSCRIPTION, guid_bytes(id), &seen)
+               : error;
 }
 
 struct list {
@@ -164,7 +160,7 @@ static err_t list_described(struct kv_txn *txn, struct list *list)
             break;
         }
         memcpy(id.bytes, key.ptr, key.len);
-        if ((error = decode(list->arena, value, &id, item)) != ERROR_OK)
+        if ((error = subscription_decode(list->arena, value, &id, item)) != ERROR_OK)
             break;
     }
     kv_cursor_close(cursor);
@@ -186,9 +182,11 @@ static err_t list_only_seen(struct kv_txn *txn, struct list *list)
         struct subscription *item = list_add(list);
         if (item == NULL)
             return ERROR_NO_MEMORY;
-        *item = (struct subscription){
-            .display_name = TEXT(""), .owner = TEXT(""), .offer_id = TEXT(""), .state = SUBSCRIPTION_UNKNOWN
-        };
+        *item = (struct subscription){ .display_name = TEXT(""),
+                                       .owner = TEXT(""),
+                                       .offer_id = TEXT(""),
+                                       .state = SUBSCRIPTION_UNKNOWN,
+                                       .deleted_ns = INT64_MIN };
         memcpy(item->id.bytes, guid.ptr, guid.len);
         error = ERROR_OK;
     }
@@ -234,15 +232,7 @@ err_t subscription_list_deleted(struct kv_txn *txn, struct arena *arena, size_t 
     return ERROR_OK;
 }
 
-bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id)
-{
-    return guid_is_zero(&subscription->provider_subscription_id) ||
-           guid_equal(&subscription->provider_subscription_id, operator_id);
-}
-
-/* --- writing --- */
-
-static err_t count_change(struct kv_txn *txn)
+err_t subscription_count_change(struct kv_txn *txn)
 {
     uint64_t version;
     uint8_t value[8];
@@ -251,83 +241,8 @@ static err_t count_change(struct kv_txn *txn)
     return error == ERROR_OK ? kv_put(txn, KV_SETTINGS, version_key, BYTES(value)) : error;
 }
 
-static err_t store_subscription(struct store_write *write, const struct subscription *subscription)
+bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id)
 {
-    struct buffer buffer = { 0 };
-    struct json_writer json = json_writer(&buffer);
-    subscription_to_json(subscription, &json);
-    err_t changed = count_change(write_txn(write));
-    if (changed != ERROR_OK) {
-        buffer_free(&buffer);
-        return changed;
-    }
-    err_t error = buffer.failed
-                      ? ERROR_NO_MEMORY
-                      : kv_put(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&subscription->id), buffer_text(&buffer));
-    buffer_free(&buffer);
-    return error;
-}
-
-static err_t run_put(struct store_write *write, struct store_job *job)
-{
-    struct subscription_put *put = (struct subscription_put *)job;
-    struct text value;
-    err_t error = kv_get(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&put->subscription.id), &value);
-    if (error != ERROR_OK && error != ERROR_NOT_FOUND)
-        return error;
-    put->created = error == ERROR_NOT_FOUND;
-    return store_subscription(write, &put->subscription);
-}
-
-void subscription_put_init(struct subscription_put *put, const struct subscription *subscription)
-{
-    *put = (struct subscription_put){ .job = { .run = run_put, .weight = 1 }, .subscription = *subscription };
-}
-
-static err_t run_delete(struct store_write *write, struct store_job *job)
-{
-    struct subscription_delete *delete_job = (struct subscription_delete *)job;
-    struct text value;
-    err_t error = kv_get(write_txn(write), KV_SUBSCRIPTIONS, guid_bytes(&delete_job->id), &value);
-    delete_job->missing = error == ERROR_NOT_FOUND;
-    if (error != ERROR_OK)
-        return delete_job->missing ? ERROR_OK : error;
-    struct arena *arena = arena_new(4096, 0);
-    struct subscription subscription;
-    error = arena == NULL ? ERROR_NO_MEMORY : decode(arena, value, &delete_job->id, &subscription);
-    if (error == ERROR_OK) {
-        if (subscription.state != SUBSCRIPTION_DELETED)
-            subscription.deleted_ns = write_reported_ns(write);
-        subscription.state = SUBSCRIPTION_DELETED;
-        error = store_subscription(write, &subscription);
-    }
-    arena_free(arena);
-    return error;
-}
-
-void subscription_delete_init(struct subscription_delete *delete_job, const struct guid *id)
-{
-    *delete_job = (struct subscription_delete){ .job = { .run = run_delete, .weight = 1 }, .id = *id };
-}
-
-static err_t run_operator_make(struct store_write *write, struct store_job *job)
-{
-    struct subscription_operator_make *make = (struct subscription_operator_make *)job;
-    struct guid existing;
-    err_t error = subscription_operator(write_txn(write), &existing);
-    if (error == ERROR_OK)
-        make->id = existing;
-    if (error != ERROR_NOT_FOUND)
-        return error;
-    error = kv_put(write_txn(write), KV_SETTINGS, operator_key, guid_bytes(&make->id));
-    struct subscription subscription = { .id = make->id,
-                                         .display_name = TEXT("Default Provider Subscription"),
-                                         .owner = TEXT("operator"),
-                                         .offer_id = TEXT("") };
-    return error == ERROR_OK ? store_subscription(write, &subscription) : error;
-}
-
-void subscription_operator_make_init(struct subscription_operator_make *make, const struct guid *fresh_id)
-{
-    *make = (struct subscription_operator_make){ .job = { .run = run_operator_make, .weight = 1 }, .id = *fresh_id };
+    return guid_is_zero(&subscription->provider_subscription_id) ||
+           guid_equal(&subscription->provider_subscription_id, operator_id);
 }

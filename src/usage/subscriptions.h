@@ -31,10 +31,12 @@ struct subscription {
  * settings. ERROR_NOT_FOUND before that. */
 MUST_CHECK err_t subscription_operator(struct kv_txn *txn, struct guid *id);
 
-/* ERROR_NOT_FOUND when neither described nor seen in usage; state UNKNOWN when only seen. Texts in the arena. */
+/* As it is now, that is at store_now_ns. ERROR_NOT_FOUND when neither described nor seen in usage; state UNKNOWN when
+ * only seen. Texts in the arena. For other times: subscription_history.h. */
 MUST_CHECK err_t subscription_get(struct store *store, struct kv_txn *txn, struct arena *arena, const struct guid *id,
                                   struct subscription *out);
-/* Every subscription, described ones by id, then those only seen in usage; *count entries in the arena. */
+/* Every subscription as it was described last, described ones by id, then those only seen in usage; *count entries in
+ * the arena. Whose it is now may be something else: subscription_list_at (subscription_history.h). */
 MUST_CHECK err_t subscription_list(struct kv_txn *txn, struct arena *arena, struct subscription **out, size_t *count);
 
 /* Changes whenever a described subscription does. */
@@ -50,18 +52,34 @@ MUST_CHECK err_t subscription_list_deleted(struct kv_txn *txn, struct arena *are
 /* Whether usage of it shows in the operator's own list: everything that no delegated provider sold. */
 bool subscription_is_direct(const struct subscription *subscription, const struct guid *operator_id);
 
-/* Jobs for the writer. The struct is the caller's until done. */
+/* Jobs for the writer. The struct is the caller's until done; texts are borrowed. A change that is refused changes
+ * nothing: 'refusal' is then not ERROR_OK, and 'info' says why. */
+
+/* Describes a subscription that is in use. Names hold at once and for all time; tenant and provider hold from
+ * effective_ns on, whatever was scheduled for later. Without a time the first description holds for ever since, and a
+ * later one from the start of this hour on if it says something else about them than what holds now.
+ * Refusals: of provider_check (provider_tree.h); ERROR_CONFLICT after SUBSCRIPTION_CHANGES_MAX changes. */
 struct subscription_put {
     struct store_job job; /* first member; set job.done, job.run is set by subscription_put_init */
     struct subscription subscription;
-    bool created; /* out: it was not described before */
+    int64_t effective_ns;    /* start of an hour; INT64_MIN: not said */
+    struct text by;          /* for the history */
+    bool created;            /* out: it was not described before */
+    bool changed_owner;      /* out: the change is in the history */
+    struct subscription now; /* out: the same with tenant, provider and state that hold now */
+    err_t refusal;
+    struct error_info info;
 };
 void subscription_put_init(struct subscription_put *put, const struct subscription *subscription);
-/* Marks as Deleted; usage stays readable. missing: nothing described under that id. */
+/* Marks as Deleted, from this hour on; usage stays readable. missing: nothing described under that id. Refusal:
+ * ERROR_CONFLICT while it is the provider of subscriptions in use. */
 struct subscription_delete {
     struct store_job job;
     struct guid id;
+    struct text by;
     bool missing;
+    err_t refusal;
+    struct error_info info;
 };
 void subscription_delete_init(struct subscription_delete *delete_job, const struct guid *id);
 /* Makes the operator's subscription if there is none; 'id' is what it is afterwards. */
@@ -75,3 +93,5 @@ void subscription_operator_make_init(struct subscription_operator_make *make, co
 MUST_CHECK err_t subscription_from_json(const struct json *body, const struct guid *id, struct subscription *out,
                                         struct error_info *info);
 void subscription_to_json(const struct subscription *subscription, struct json_writer *json);
+/* The same without the braces. */
+void subscription_put_members(const struct subscription *subscription, struct json_writer *json);

@@ -5,17 +5,18 @@ const HOUR = 3_600_000;
 const isoTime = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
 const hourOf = (ms) => Math.floor(ms / HOUR) * HOUR;
 
-export const COMMERCE = { username: "commerce", password: "commerce", role: "commerce" };
 const BASE = "3f0c7a52-8b1e-4f7d-9a46-0d2c5b8e7101";
 const OTHER_BASE = "3f0c7a52-8b1e-4f7d-9a46-0d2c5b8e7102";
 const CLOUD = "f5fac26a-0f0e-4a5a-9d44-6e1c2b3a4d01";
+export const COMMERCE = { username: "commerce", password: "commerce", role: "commerce", subscriptionId: BASE, resourceGroup: "azurestack",
+  registration: `azurestack-${CLOUD}`, partnerId: "4711" };
 const KEY_ID = "mA7ZsE5yqfIHlUTkZqCRhSJ3Qk3aB0RvlLcS6tYqZ6w";
 const customerSubscription = (digit) => `9c1d2e3f-4a5b-4c6d-8e7f-${String(digit).repeat(12)}`;
 
 const registration = (name, cloudId, subscriptionId, time, more) => ({
   id: `/subscriptions/${subscriptionId}/resourceGroups/azurestack/providers/Microsoft.AzureStack/registrations/${name}`,
   subscriptionId, resourceGroup: "azurestack", name, cloudId, billingModel: "PayAsYouUse", usageReporting: true, cores: 128,
-  createdTime: time, changedTime: time, registeredTime: time, createdBy: "commerce", changedBy: "commerce", expires: null, state: "Active", etag: "1", ...more });
+  created: time, changed: time, registered: time, createdBy: "commerce", changedBy: "commerce", expires: null, state: "Active", etag: "1", ...more });
 
 export class Commerce {
   constructor({ now, tenants, provider, Refusal }) {
@@ -43,7 +44,7 @@ export class Commerce {
   change(tenantId, customerSubscriptionId, effective, recorded, registrationName = this.registrations[0].name) {
     if (this.at(tenantId, effective, registrationName)?.customerSubscriptionId === customerSubscriptionId) return false;
     this.changes.push({ number: String(this.changes.length + 1), registration: registrationName, tenantId, customerSubscriptionId,
-      effectiveFrom: isoTime(effective), recordedTime: isoTime(recorded), by: "commerce" });
+      effectiveFrom: isoTime(effective), recorded: isoTime(recorded), by: "commerce" });
     return true;
   }
 
@@ -70,7 +71,7 @@ export class Commerce {
   answer(request) {
     const { method, path, session } = request;
     if (path === "/v1/tenants") return this.allow(session, ["operator", "commerce"], () => this.report(request));
-    if (path.startsWith("/v1/commerce/") || path.includes("/customerSubscriptions/")) {
+    if (path.startsWith("/v1/commerce/") || path.includes("/Microsoft.AzureStack/registrations/")) {
       return this.allow(session, ["commerce"], () => this.commercial(request));
     }
     const stamp = { "GET /v1/registration": () => this.state(), "POST /v1/registration/token": () => this.token(request.body),
@@ -131,7 +132,7 @@ export class Commerce {
     const to = Date.parse(query.get("to") ?? "") || hourOf(now) + HOUR;
     const entries = this.tenants.map((tenant) => {
       const cuts = this.changes.filter((each) => each.tenantId === tenant.tenantId).map((each) => Date.parse(each.effectiveFrom)).filter((at) => at > from && at < to);
-      const edges = [from, ...cuts.sort((a, b) => a - b), to];
+      const edges = [...new Set([from, ...cuts.sort((a, b) => a - b), to])];
       const payers = edges.slice(0, -1).map((start, index) => {
         const change = this.at(tenant.tenantId, start, this.registrations[0].name);
         const quantities = usageOf(tenant.subscriptionId, start, edges[index + 1]);
@@ -176,6 +177,8 @@ export class Commerce {
     const [, table, id, request_] = /^\/v1\/commerce\/(partners|subscriptions|approvals)\/([^/]+)(\/request)?$/.exec(path) ?? [];
     if (table === "approvals") return this.approve(request, decodeURIComponent(id), request_);
     if (table) return this.entry(request, table, table === "partners" ? "partnerId" : "subscriptionId", decodeURIComponent(id), of);
+    if (path.endsWith("/getactivationkey")) return { activationKey: "mock.activation.key" };
+    if (/\/registrations\/[^/]+$/.test(path)) return { properties: { cloudId: CLOUD } };
     const [, name, customer] = /\/registrations\/([^/]+)\/customerSubscriptions\/([^/]+)$/.exec(path) ?? this.refuse(404, "ResourceNotFound", "there is nothing at this address");
     return this.map(request, this.known(decodeURIComponent(name)), decodeURIComponent(customer));
   }
@@ -230,6 +233,10 @@ export class Commerce {
     }
     this.check(row, customer);
     if (!/^[0-9a-f-]{36}$/i.test(body.properties.tenantId)) this.refuse(400, "InvalidProperty", "tenantId must be a GUID", "properties.tenantId");
+    // A subscription pays for one tenant: the one that it paid for falls back to the default.
+    for (const held of this.mapped(row.name, from)) {
+      if (held.customerSubscriptionId === customer && held.tenantId !== body.properties.tenantId) this.change(held.tenantId, null, from, now, row.name);
+    }
     this.change(body.properties.tenantId, customer, from, now, row.name);
     return { properties: body.properties };
   }
@@ -248,19 +255,19 @@ export class Commerce {
     if (!header.includes("tenantId")) this.refuse(400, "InvalidRequestContent", "the first line names the columns tenantId, customerSubscriptionId and effectiveFrom");
     const results = lines.map((fields, index) => {
       const { tenantId, customerSubscriptionId, effectiveFrom } = Object.fromEntries(fields.map((field, at) => [header[at], field]));
-      const result = { line: index + 2, tenantId, customerSubscriptionId, verdict: "unchanged" };
+      const result = { line: index + 2, tenantId, customerSubscriptionId, verdict: "Unchanged" };
       try {
         if (customerSubscriptionId) this.check(row, customerSubscriptionId);
         const from = Date.parse(effectiveFrom ?? "") || hourOf(now);
         const wanted = customerSubscriptionId || null;
-        if ((this.at(tenantId, from, row.name)?.customerSubscriptionId ?? null) !== wanted) result.verdict = "changed";
-        if (result.verdict === "changed" && query.get("dryRun") !== "true") this.change(tenantId, wanted, from, now, row.name);
+        if ((this.at(tenantId, from, row.name)?.customerSubscriptionId ?? null) !== wanted) result.verdict = "Changed";
+        if (result.verdict === "Changed" && query.get("dryRun") !== "true") this.change(tenantId, wanted, from, now, row.name);
       } catch ({ code, message }) {
-        Object.assign(result, { verdict: "rejected", code, message });
+        Object.assign(result, { verdict: "Rejected", code, message });
       }
       return result;
     });
     const count = (verdict) => results.filter((each) => each.verdict === verdict).length;
-    return { lines: results.length, changed: count("changed"), unchanged: count("unchanged"), rejected: count("rejected"), results };
+    return { lines: results.length, changed: count("Changed"), unchanged: count("Unchanged"), rejected: count("Rejected"), results };
   }
 }

@@ -501,7 +501,7 @@ class Mock {
     if (!tenant && !(username === "operator" && password === "operator")) {
       throw new Refusal(401, "AuthenticationFailed", "the user name or the password is wrong");
     }
-    const session = { username, role: tenant ? (tenant.role ?? "tenant") : "operator", subscriptionId: tenant?.subscriptionId,
+    const session = { username, role: tenant ? (tenant.role ?? "tenant") : "operator", subscriptionId: tenant?.role ? undefined : tenant?.subscriptionId,
       expires: new Date(this.now + 12 * HOUR).toISOString() };
     const id = randomBytes(16).toString("hex");
     this.sessions.set(id, session);

@@ -411,6 +411,33 @@ class Server:
         return context.wrap_socket(self.plain_socket(), server_hostname=self.address[0])
 
 
+class Side(Server):
+    """A process of one role on the real clock: `serve --role stamp` or `--role commerce`, with a data directory of its
+    own. Its first start makes that directory and a token of its role; `caller` speaks with it."""
+
+    def __init__(self, folder, role, options=None, data_dir=None):
+        super().__init__(folder, "--role", role, options={"identity.password_iterations": 1000, **(options or {})},
+                         data_dir=data_dir)
+        self.role = role
+        self.token_file = os.path.join(self.folder, "token")
+        self.caller = None
+
+    def start(self, wait=True):
+        if not os.path.exists(self.data_dir):
+            run("init", "--data-dir", self.data_dir, options=self.options).expect(0)
+        if not os.path.exists(self.token_file):
+            token = run("token", "create", "--role", "operator" if self.role == "stamp" else "commerce", "--name",
+                        self.role, "--data-dir", self.data_dir).expect(0).out
+            with open(self.token_file, "w", encoding="utf-8") as file:
+                file.write(token)
+        return super().start(wait)
+
+    def wait_ready(self):
+        super().wait_ready()
+        with open(self.token_file, encoding="utf-8") as file:
+            self.caller = self.client(file.read().strip())
+
+
 class Stamp(Server):
     """`stampmeter demo --paused`: accounts for everybody, and a clock that moves when told."""
 

@@ -1,10 +1,12 @@
 """The simulated stamp: it begins with 35 days of history, goes on by the hour when told, the same way every time, and
-a restart in between changes nothing.
+a restart in between changes nothing. It is registered, approved and activated, and most of its tenants are mapped.
 """
+import urllib.parse
+
 import pytest
 
 import harness
-from harness import COMPUTE, DAY, HOUR, exact, instant, summary_target
+from harness import COMPUTE, DAY, HOUR, exact, instant, iso, summary_target
 
 SILENT = "Microsoft.EventHub"
 HOURS = 6
@@ -17,6 +19,12 @@ def sums(stamp, start, end, **more):
         key = tuple((name, row[name]) for name in sorted(row) if name not in ("quantity", "records", "tags"))
         found[key] = exact(row["quantity"]), row["records"]
     return found
+
+
+@pytest.fixture(scope="module")
+def commerce(stamp):
+    with harness.Client(stamp.url, stamp.ca_file, stamp.ready["commerce"]["token"]) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +127,66 @@ def test_some_of_it_is_corrected(straight):
         shown = straight.operator.get("/v1/records/%s/%s" % (COMPUTE, change["id"])).expect(200).json
         assert shown["record"]["sequence"] == change["original"] and len(shown["corrections"]) == 1
         assert harness.exact_sum(entry["quantity"] for entry in shown["counted"]) == exact(change["quantity"])
+
+
+# ---- Its commercial side ----
+
+
+def test_the_demo_is_registered_approved_and_active(stamp, commerce):
+    place = stamp.ready["commerce"]
+    own = stamp.operator.get("/v1/registration").expect(200).json
+    assert own["state"] == "Registered" and place["registration"] == "azurestack-" + own["cloudId"]
+    assert own["activation"]["usageReporting"] is True and own["activation"]["billingModel"] == "PayAsYouUse"
+    assert own["activation"]["subscriptionId"] == place["subscriptionId"]
+    assert own["activation"]["usageEndpoint"] == stamp.url
+    registrations = {one["name"]: one for one in commerce.rows("/v1/commerce/registrations")}
+    assert registrations[place["registration"]]["cloudId"] == own["cloudId"] and len(registrations) == 2
+    approvals = {one["registrationName"]: one["state"] for one in commerce.rows("/v1/commerce/approvals")}
+    assert approvals.pop(place["registration"]) == "Approved" and list(approvals.values()) == ["Requested"]
+
+
+def test_the_demo_has_a_catalogue_with_something_of_everything(commerce, stamp):
+    partners = commerce.rows("/v1/commerce/partners")
+    assert {partner["kind"] for partner in partners} == {"direct", "indirectProvider", "indirectReseller"}
+    assert stamp.ready["commerce"]["partnerId"] in {partner["partnerId"] for partner in partners}
+    subscriptions = commerce.rows("/v1/commerce/subscriptions")
+    assert {entry["offer"] for entry in subscriptions} == {"CSP", "APSS", "EA"}
+    assert {entry["state"] for entry in subscriptions} == {"Active", "Disabled"}
+    sold_to = {entry["tenantId"] for entry in subscriptions}
+    assert {tenant["tenantId"] for tenant in stamp.tenants if tenant["mapped"]} <= sold_to
+
+
+def test_the_demos_commerce_user_signs_in(stamp):
+    place = stamp.ready["commerce"]
+    answer = stamp.operator.request("POST", "/v1/session", token=None, body={
+        "username": place["username"], "password": place["password"]})
+    assert answer.status in (200, 201) and answer.json["role"] == "commerce", answer
+
+
+def test_mapped_in_the_ready_file_is_what_the_resolver_says(stamp, commerce):
+    cloud = stamp.operator.get("/v1/registration").expect(200).json["cloudId"]
+    for tenant in stamp.tenants:
+        if tenant["state"] == "Unknown":
+            continue
+        for when in (stamp.now, stamp.now - 35 * DAY):
+            payer = commerce.get("/v1/commerce/payer?" + urllib.parse.urlencode(
+                {"cloudId": cloud, "tenantId": tenant["tenantId"], "time": iso(when)})).expect(200).json
+            assert payer["kind"] == ("customer" if tenant["mapped"] else "default"), (tenant, payer)
+
+
+def test_an_empty_demo_is_registered_the_same_way_and_stays_so(fresh):
+    commerce = fresh.client(fresh.ready["commerce"]["token"])
+    before = [commerce.get("/v1/tenants").expect(200).json, commerce.rows("/v1/commerce/registrations"),
+              fresh.operator.get("/v1/registration").expect(200).json]
+    assert before[2]["state"] == "Registered" and len(before[0]["value"]) == 9
+    assert all(entry["records"] == 0 for entry in before[0]["value"])
+    fresh.operator.request(
+        "DELETE", "/subscriptions/%s/resourceGroups/azurestack-activation/providers/Microsoft.AzureBridge.Admin"
+        "/activations/default?api-version=2016-01-01" % fresh.operator_subscription).expect(200)
+    fresh.stop()
+    fresh.start()
+    commerce = fresh.client(fresh.ready["commerce"]["token"])
+    assert commerce.rows("/v1/commerce/registrations") == before[1]
+    assert commerce.get("/v1/tenants").expect(200).json["value"] == before[0]["value"]
+    # What was taken back does not come back by itself.
+    assert fresh.operator.get("/v1/registration").expect(200).json["state"] == "Not registered"

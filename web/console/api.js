@@ -46,11 +46,12 @@ async function failure(response) {
   });
 }
 
-/** One request (a body that is a text is JSON already); resolves to the Response when it succeeded, else throws an ApiError (or an AbortError). */
-export async function request(path, { method = "GET", body, accept = "application/json", signal } = {}) {
+/** One request (a body that is a text goes as it is, of the type given); resolves to the Response when it succeeded, else throws
+ *  an ApiError (or an AbortError). */
+export async function request(path, { method = "GET", body, type = "application/json", accept = "application/json", signal } = {}) {
   const headers = { Accept: accept };
   if (method !== "GET") headers["X-Stampmeter-Console"] = "1";
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = type;
   let response;
   try {
     response = await fetch(path, {
@@ -76,10 +77,13 @@ export async function request(path, { method = "GET", body, accept = "applicatio
 /** The JSON of an answer, numbers as texts. */
 export const get = async (path, options) => readExact(await (await request(path, options)).text());
 
-export async function post(path, body) {
-  const text = await (await request(path, { method: "POST", body })).text();
+const send = (method) => async (path, body, options) => {
+  const text = await (await request(path, { method, body, ...options })).text();
   return text ? readExact(text) : null;
-}
+};
+export const post = send("POST");
+export const put = send("PUT");
+export const remove = send("DELETE");
 
 /** All rows of a list, following nextLink up to PAGE_LIMIT pages (or `pages`). `more` tells that rows are left. */
 export async function getAll(path, { signal, pages = PAGE_LIMIT } = {}) {
@@ -137,6 +141,13 @@ export async function advanceClock(duration) {
 
 const quote = (text) => `'${text.replaceAll("'", "''")}'`;
 
+/** "?a=1&b=2" of what is given; members that are undefined, null or "" are left out. */
+export function queryOf(members) {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  // URLSearchParams writes blanks as '+', which an API that follows RFC 3986 reads as a plus sign.
+  return given.length > 0 ? `?${new URLSearchParams(given).toString().replaceAll("+", "%20")}` : "";
+}
+
 /** The path of GET /v1/summary for a query {from, to, axis, granularity, groupBy, filters}; times as RFC 3339. */
 export function summaryPath({ from, to, axis, granularity, groupBy, filters = [] }) {
   const query = new URLSearchParams({ from, to, axis, granularity });
@@ -148,8 +159,10 @@ export function summaryPath({ from, to, axis, granularity, groupBy, filters = []
   return `/v1/summary?${query.toString().replaceAll("+", "%20")}`;
 }
 
-export async function downloadCsv(path, fileName) {
-  const blob = await (await request(path, { accept: "text/csv" })).blob();
+export const downloadCsv = async (path, fileName) =>
+  saveFile(await (await request(path, { accept: "text/csv" })).blob(), fileName);
+
+export function saveFile(blob, fileName) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = fileName;

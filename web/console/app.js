@@ -1,33 +1,45 @@
 /* The console's frame: who is signed in, which page the address names, and the navigation around it. */
 
-import { onSignedOut, readSession, signOut } from "./api.js";
+import { onSignedOut, readSession, readStatus, signOut } from "./api.js";
+import { RegistrationsPage } from "./approvals.js";
 import { AuditPage } from "./audit.js";
+import { CustomersPage } from "./customers.js";
 import { ExplainPage } from "./explain.js";
 import { FindingsPage } from "./findings.js";
-import { readNames } from "./names.js";
+import { Names, readNames } from "./names.js";
+import { PartnersPage } from "./partners.js";
 import { ProducersPage } from "./producers.js";
 import { RecordPage } from "./record.js";
+import { RegistrationPage } from "./registration.js";
 import { RejectsPage } from "./rejects.js";
 import { SignIn } from "./signin.js";
 import { StatusPage } from "./status.js";
+import { TenantsPage } from "./tenants.js";
+import { ProvidersPage } from "./tenants-providers.js";
 import { Component, ErrorBox, Icon, Loading, html, render } from "./ui.js";
 import { UsagePage } from "./usage.js";
 
 /* Every page: where it is, who may see it, and under which heading the navigation lists it. The first page that
- * a person may see is their start page. */
+ * a person may see is their start page. Those of the stamp are not there in a server of the commercial side alone. */
 const PAGES = [
-  { path: "usage", title: "Usage", section: "Metering", roles: ["operator", "tenant"], view: UsagePage },
-  { path: "producers", title: "Producers", section: "Metering", roles: ["operator"], view: ProducersPage },
-  { path: "rejects", title: "Rejects", section: "Metering", roles: ["operator"], view: RejectsPage },
-  { path: "findings", title: "Findings", section: "Metering", roles: ["operator"], view: FindingsPage },
-  { path: "status", title: "Status", section: "Stamp", roles: ["operator"], view: StatusPage },
-  { path: "audit", title: "Audit log", section: "Stamp", roles: ["operator"], view: AuditPage },
+  { path: "usage", title: "Usage", section: "Metering", roles: ["operator", "tenant"], ofStamp: true, view: UsagePage },
+  { path: "producers", title: "Producers", section: "Metering", roles: ["operator"], ofStamp: true, view: ProducersPage },
+  { path: "rejects", title: "Rejects", section: "Metering", roles: ["operator"], ofStamp: true, view: RejectsPage },
+  { path: "findings", title: "Findings", section: "Metering", roles: ["operator"], ofStamp: true, view: FindingsPage },
+  { path: "registrations", title: "Registrations", section: "Billing", roles: ["commerce"], view: RegistrationsPage },
+  { path: "customers", title: "Customers", section: "Billing", roles: ["commerce"], view: CustomersPage },
+  { path: "tenants", title: "Tenants", section: "Billing", roles: ["operator", "commerce"], view: TenantsPage },
+  { path: "partners", title: "Partners", section: "Billing", roles: ["commerce"], view: PartnersPage },
+  { path: "registration", title: "Registration", section: "Billing", roles: ["operator"], ofStamp: true, view: RegistrationPage },
+  { path: "providers", title: "Providers", section: "Billing", roles: ["operator"], ofStamp: true, view: ProvidersPage },
+  { path: "status", title: "Status", section: "Server", roles: ["operator"], view: StatusPage },
+  { path: "audit", title: "Audit log", section: "Server", roles: ["operator"], view: AuditPage },
   // Reached from other pages; the navigation shows where they belong.
-  { path: "explain", title: "Behind a figure", of: "usage", roles: ["operator", "tenant"], view: ExplainPage },
-  { path: "record", title: "Record", of: "usage", roles: ["operator", "tenant"], view: RecordPage },
+  { path: "explain", title: "Behind a figure", of: "usage", roles: ["operator", "tenant"], ofStamp: true, view: ExplainPage },
+  { path: "record", title: "Record", of: "usage", roles: ["operator", "tenant"], ofStamp: true, view: RecordPage },
 ];
 
-const pagesOf = (role) => PAGES.filter((page) => page.roles.includes(role));
+const pagesOf = ({ role, withoutStamp }) => PAGES.filter((page) => page.roles.includes(role) && !(page.ofStamp && withoutStamp));
 
 /* "#/usage?range=today" to {path: "usage", query: "range=today"} */
 function readAddress() {
@@ -78,8 +90,10 @@ class App extends Component {
   }
 
   async enter(session) {
-    const names = session && (await readNames());
-    this.setState({ session, names, notice: "" });
+    // Which roles the server has decides about pages of operators only, and only they may ask.
+    const withoutStamp = session?.role === "operator" && (await readStatus().then(({ role }) => role === "commerce", () => false));
+    const names = session && (session.role === "commerce" || withoutStamp ? new Names() : await readNames());
+    this.setState({ session: session && { ...session, withoutStamp }, names, notice: "" });
   }
 
   async leave() {
@@ -99,7 +113,7 @@ class App extends Component {
   page() {
     const { session, address } = this.state;
     if (!session) return null;
-    const pages = pagesOf(session.role);
+    const pages = pagesOf(session);
     return pages.find((page) => page.path === address.path) ?? (address.path === "" ? pages[0] : null);
   }
 
@@ -125,13 +139,13 @@ class App extends Component {
           ? html`<${page.view} session=${session} names=${names} query=${address.query} go=${go} />`
           : html`<h1 tabindex="-1">No such page</h1>
               <p>There is nothing at this address for your role. Go to
-              ${" "}<a href="#/${pagesOf(session.role)[0].path}">the start page</a>.</p>`}
+              ${" "}<a href="#/${pagesOf(session)[0].path}">the start page</a>.</p>`}
       </main>`;
   }
 
   sidebar(page) {
     const { session, menu } = this.state;
-    const pages = pagesOf(session.role);
+    const pages = pagesOf(session);
     const sections = [...new Set(pages.map((each) => each.section).filter(Boolean))];
     const current = (each) => (each === page ? "page" : each.path === page?.of ? "true" : undefined);
     return html`

@@ -13,6 +13,7 @@ const ICONS = {
   download: "M12 4v11m0 0l-4.5-4.5M12 15l4.5-4.5M5 20h14",
   close: "M6 6l12 12M18 6L6 18",
   plus: "M12 5v14M5 12h14",
+  copy: "M9 9h11v11H9zM15 9V4H4v11h5",
 };
 
 /** A line icon; decoration only, so it is hidden from assistive technology. */
@@ -84,3 +85,55 @@ export function showBytes(bytes) {
   }
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** A question of its own in front of the page. The browser keeps the focus inside, Escape closes, and the focus goes back to
+ *  what opened it. onClose is called once, when the person has left; the parent then leaves it out. */
+export class Dialog extends Component {
+  componentDidMount() {
+    this.node.showModal();
+  }
+
+  componentWillUnmount() {
+    this.gone = true;
+    this.node.close();
+  }
+
+  render({ title, children, wide, onClose }) {
+    return html`
+      <dialog class=${wide ? "dialog wide" : "dialog"} aria-labelledby="dialog-title" ref=${(node) => (this.node = node ?? this.node)}
+        onClose=${() => !this.gone && onClose()}>
+        <div class="dialog-head"><h2 id="dialog-title">${title}</h2>
+          <button type="button" class="button quiet icon-button" aria-label="Close" onClick=${() => this.node.close()}>
+            <${Icon} name="close" /></button></div>
+        ${children}
+      </dialog>`;
+  }
+}
+
+/** Puts a text on the clipboard and says so. */
+export class CopyButton extends Component {
+  state = { done: "" };
+
+  async copy() {
+    try {
+      await navigator.clipboard.writeText(this.props.text);
+      this.setState({ done: "Copied" });
+    } catch {
+      // No permission, or no secure context: the text is there to be selected.
+      this.setState({ done: "Select the text and copy it by hand" });
+    }
+  }
+
+  render({ what }, { done }) {
+    return html`<button type="button" class="button" onClick=${() => this.copy()} aria-label=${`Copy ${what}`}
+      ><${Icon} name="copy" />${done === "Copied" ? "Copied" : "Copy"}</button>
+      <span class="dim small" role="status">${done !== "Copied" && done}</span>`;
+  }
+}
+
+/** Lines for a terminal, with a button that copies them. */
+export const Commands = ({ text, what }) => html`
+  <div class="commands">
+    <pre tabindex="0" role="region" aria-label=${what}><code>${text}</code></pre>
+    <div class="row"><${CopyButton} text=${text} what=${what} /></div>
+  </div>`;

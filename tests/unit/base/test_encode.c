@@ -41,6 +41,10 @@ static void encodes_base64(void **state)
         assert_true(base64url_decode(text_of(vectors[i][2]), bytes, size, &len));
         assert_int_equal(len, size);
         assert_memory_equal(bytes, vectors[i][0], size);
+        struct buffer encoded = { 0 };
+        base64_encode(&encoded, vectors[i][0], size);
+        assert_true(text_equal(buffer_text(&encoded), text_of(vectors[i][1])));
+        buffer_free(&encoded);
         assert_true(base64_decode(text_of(vectors[i][1]), bytes, size, &len));
         assert_int_equal(len, size);
         assert_memory_equal(bytes, vectors[i][0], size);

@@ -5,6 +5,8 @@
 
 #include "support/testing.h"
 
+#define FOLDER_DEPTH_MAX 8
+
 void test_folder_make(struct test_folder *folder)
 {
     const char *base = getenv("TMPDIR");
@@ -13,7 +15,7 @@ void test_folder_make(struct test_folder *folder)
     assert_non_null(mkdtemp(folder->path));
 }
 
-/* Test folders hold files and at most one level of folders. */
+/* Test folders hold files and a few levels of folders. */
 static void remove_content(const char *path, int depth)
 {
     DIR *listing = opendir(path);
@@ -24,7 +26,7 @@ static void remove_content(const char *path, int depth)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         (void)snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
-        if (depth < 4 && entry->d_type == DT_DIR)
+        if (depth < FOLDER_DEPTH_MAX && entry->d_type == DT_DIR)
             remove_content(child, depth + 1);
         else
             (void)unlink(child);

@@ -21,6 +21,7 @@ static bool put(struct usage_fixture *f, const struct subscription *subscription
     struct subscription_put job;
     subscription_put_init(&job, subscription);
     assert_ok(store_run(f->base.store, &job.job));
+    assert_ok(job.refusal);
     return job.created;
 }
 
@@ -68,14 +69,15 @@ static struct subscription example(uint8_t number)
                                   .tenant_id = numbered(200),
                                   .display_name = TEXT("Tenant \"A\" \xC3\xA4"),
                                   .owner = TEXT("a@example.org"),
-                                  .offer_id = TEXT("offers/basic"),
-                                  .provider_subscription_id = numbered(100) };
+                                  .offer_id = TEXT("offers/basic") };
 }
 
 static void what_was_put_is_there(void **state)
 {
     struct usage_fixture *f = *state;
-    struct subscription given = example(1), found;
+    struct subscription given = example(1), provider = example(100), found;
+    put(f, &provider);
+    given.provider_subscription_id = provider.id;
     assert_error(get(f, &given.id, &found), ERROR_NOT_FOUND);
     assert_true(put(f, &given));
     store_fixture_reopen(&f->base);
@@ -209,7 +211,7 @@ static void failed_writes_leave_nothing(void **state)
     struct usage_fixture *f = *state;
     struct subscription given = example(1), found;
     struct guid id = numbered(7), operator_id;
-    for (uint64_t n = 1; n <= 3; n++) {
+    for (uint64_t n = 1; n <= 4; n++) {
         struct subscription_put job;
         struct subscription_operator_make make;
         subscription_put_init(&job, &given);

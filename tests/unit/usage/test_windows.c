@@ -184,11 +184,13 @@ static void promise_paging_under_writes_neither_skips_nor_repeats(void **state)
 
 /* --- what a caller may not see --- */
 
-static err_t hides_odd(void *context, struct kv_txn *txn, const struct guid *subscription, bool *hidden)
+static err_t shows_even(void *context, struct kv_txn *txn, const struct guid *subscription, int64_t time_ns,
+                        int64_t *from_ns, int64_t *to_ns)
 {
     assert_non_null(txn);
     ++*(int *)context;
-    *hidden = subscription->bytes[15] % 2 == 1;
+    *from_ns = subscription->bytes[15] % 2 == 0 ? time_ns : INT64_MAX;
+    *to_ns = INT64_MAX;
     return ERROR_OK;
 }
 
@@ -199,8 +201,8 @@ static void hidden_subscriptions_are_asked_about_once_a_page(void **state)
     make_history(s, *state, 900, 300, SUBSCRIPTIONS);
     int asked = 0;
     struct listing_query query = usage_everything(false);
-    query.hides = hides_odd;
-    query.hides_context = &asked;
+    query.shows = shows_even;
+    query.shows_context = &asked;
     uint8_t seen[RECORDS_MAX] = { 0 };
     struct usage_rows rows = usage_list(s->f, &query);
     assert_int_equal(rows.pages, 1);

@@ -1,0 +1,194 @@
+"""GET /v1/tenants: whose usage it is and who pays, so that no quantity is lost between the summary and an invoice."""
+import csv
+import io
+import urllib.parse
+
+import pytest
+
+import harness
+from harness import DAY, HOUR, exact, exact_sum, guid, instant, iso, record, summary_target
+
+CSV = {"Accept": "text/csv"}
+
+
+def target(start, end, **more):
+    return "/v1/tenants?" + urllib.parse.urlencode({"from": iso(start), "to": iso(end), **more})
+
+
+@pytest.fixture(scope="module")
+def commerce(stamp):
+    with harness.Client(stamp.url, stamp.ca_file, stamp.ready["commerce"]["token"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def month(stamp):
+    """A window that begins and ends inside days, and in which a payer changes."""
+    return stamp.now - 30 * DAY - 5 * HOUR, stamp.now - 3 * HOUR
+
+
+def sums(quantities):
+    found = {}
+    for entry in quantities:
+        key = entry["meterId"], entry.get("unit")
+        quantity, records = found.get(key, (exact(0), 0))
+        found[key] = exact_sum([quantity, entry["quantity"]]), records + entry["records"]
+    return found
+
+
+def all_quantities(entries):
+    return [quantity for entry in entries for payer in entry["payers"] for quantity in payer["quantities"]]
+
+
+def test_all_tenants_and_payers_together_are_the_summary(stamp, commerce, month):
+    whole = sums(stamp.operator.rows(summary_target(*month, groupBy="meter")))
+    report = commerce.get(target(*month, limit=1000)).expect(200).json
+    assert whole and sums(all_quantities(report["value"])) == whole
+    totals = [quantity for total in report["totals"].values() for quantity in total["quantities"]]
+    assert sums(totals) == whole
+    for kind, total in report["totals"].items():
+        payers = [payer for entry in report["value"] for payer in entry["payers"] if payer["kind"] == kind]
+        assert sums(total["quantities"]) == sums([one for payer in payers for one in payer["quantities"]])
+        assert total["records"] == sum(payer["records"] for payer in payers)
+
+
+def test_each_tenants_part_is_that_of_its_subscriptions(stamp, commerce, month):
+    for entry in commerce.rows(target(*month)):
+        parts = []
+        for subscription in entry["subscriptions"]:
+            parts += stamp.operator.rows(summary_target(
+                *month, groupBy="meter", filter="subscriptionId eq '%s'" % subscription["subscriptionId"]))
+        assert sums(all_quantities([entry])) == sums(parts), entry["displayName"]
+        assert entry["records"] == sum(part["records"] for part in parts)
+
+
+def test_unmapped_tenants_come_first_then_those_with_most_usage(stamp, commerce, month):
+    entries = commerce.rows(target(*month))
+    assert [entry["mapped"] for entry in entries] == sorted(entry["mapped"] for entry in entries)
+    for mapped in (False, True):
+        counts = [entry["records"] for entry in entries if entry["mapped"] == mapped]
+        assert counts == sorted(counts, reverse=True)
+        assert commerce.rows(target(*month, mapped=str(mapped).lower())) == [
+            entry for entry in entries if entry["mapped"] == mapped]
+    wanted = {tenant["tenantId"]: tenant["mapped"] for tenant in stamp.tenants if tenant["state"] != "Unknown"}
+    assert {entry["tenantId"]: entry["mapped"] for entry in entries if entry["tenantId"]} == wanted
+    unmapped = next(entry for entry in entries if not entry["mapped"])
+    payer, = unmapped["payers"]
+    assert (payer["kind"], payer["subscriptionId"]) == ("default", stamp.ready["commerce"]["subscriptionId"])
+    assert payer["charged"] is True and payer["quantities"]
+
+
+def test_usage_of_nobody_known_is_one_entry_that_the_default_pays_for(stamp, commerce, month):
+    unknown, = [entry for entry in commerce.rows(target(*month)) if entry["tenantId"] is None]
+    subscription = stamp.tenant(state="Unknown")["subscriptionId"]
+    assert {entry["subscriptionId"] for entry in unknown["subscriptions"]} == {
+        subscription, stamp.operator_subscription}
+    payer, = unknown["payers"]
+    assert payer["kind"] == "default" and unknown["mapped"] is False
+
+
+def test_a_payer_that_changed_half_way_splits_the_month(stamp, commerce, month):
+    fabrikam, = [entry for entry in commerce.rows(target(*month)) if entry["displayName"].startswith("Fabrikam")]
+    first, second = fabrikam["payers"]
+    assert first["kind"] == second["kind"] == "customer"
+    assert first["subscriptionId"] != second["subscriptionId"]
+    assert first["to"] == second["from"] == second["since"]
+    assert instant(first["from"]) == month[0] and instant(second["to"]) == month[1]
+    # Each part is what is there on its side of the change.
+    for payer in (first, second):
+        span = instant(payer["from"]), instant(payer["to"])
+        subscription = fabrikam["subscriptions"][0]["subscriptionId"]
+        rows = stamp.operator.rows(summary_target(*span, groupBy="meter",
+                                                  filter="subscriptionId eq '%s'" % subscription))
+        assert sums(payer["quantities"]) == sums(rows)
+
+
+def test_pages_hold_what_the_whole_holds(stamp, commerce, month):
+    whole = commerce.get(target(*month, limit=1000)).expect(200).json
+    assert "nextLink" not in whole
+    pages = list(commerce.pages(target(*month, limit=2)))
+    assert [len(page["value"]) for page in pages[:-1]] == [2] * (len(pages) - 1)
+    assert [entry for page in pages for entry in page["value"]] == whole["value"]
+    for page in pages:
+        assert page["totals"] == whole["totals"]
+
+
+def test_csv_has_the_same_sums(stamp, commerce, month):
+    whole = commerce.rows(target(*month))
+    answer = commerce.get(target(*month), headers=CSV).expect(200)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    lines = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    expected = [(entry["tenantId"] or "", payer["subscriptionId"], payer["kind"], payer["from"], one["meterId"],
+                 exact(one["quantity"]), one["records"])
+                for entry in whole for payer in entry["payers"] for one in payer["quantities"]]
+    assert [(line["tenantId"], line["payerSubscriptionId"], line["payer"], line["from"], line["meterId"],
+             exact(line["quantity"]), int(line["records"])) for line in lines if line["meterId"]] == expected
+
+
+def test_it_says_whether_the_window_is_complete(stamp, commerce):
+    midnight = stamp.now.replace(hour=0)
+    whole = commerce.get(target(midnight - 2 * DAY, midnight - DAY)).expect(200).json
+    assert whole["complete"] is True and whole["silent"] == []
+    open_ = commerce.get(target(midnight, midnight + DAY)).expect(200).json
+    assert open_["complete"] is False and open_["watermark"]
+    # The operator is told which producer is silent, others the source alone.
+    assert "producer" not in open_["silent"][0]
+    assert "producer" in stamp.operator.get(target(midnight, midnight + DAY)).expect(200).json["silent"][0]
+
+
+def test_without_a_window_it_is_this_month(stamp, commerce):
+    report = commerce.get("/v1/tenants").expect(200).json
+    assert instant(report["from"]) == stamp.now.replace(day=1, hour=0)
+    assert instant(report["to"]) == stamp.now + HOUR
+
+
+def test_what_is_asked_wrongly(stamp, commerce, month):
+    for query, name in (("from=2026-03-01T00:30:00Z", "from"), ("to=yesterday", "to"), ("mapped=maybe", "mapped"),
+                        ("limit=0", "limit"), ("limit=1001", "limit"), ("cloudId=x", "cloudId"),
+                        ("continuationToken=abc", "continuationToken"),
+                        ("from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z", "to")):
+        commerce.get("/v1/tenants?" + query).expect(400, "InvalidProperty", name)
+    # A token continues the request that it came from, no other.
+    link = commerce.get(target(*month, limit=2)).expect(200).json["nextLink"]
+    token = urllib.parse.parse_qs(urllib.parse.urlsplit(link).query)["continuationToken"][0]
+    commerce.get(target(*month, limit=2, mapped="true", continuationToken=token)).expect(
+        400, "InvalidProperty", "continuationToken")
+
+
+def test_who_may_read_it(stamp):
+    stamp.operator.get("/v1/tenants").expect(200)
+    with stamp.client(stamp.tenant()["token"]) as tenant:
+        tenant.get("/v1/tenants").expect(403, "AuthorizationFailed")
+    stamp.anybody.get("/v1/tenants").expect(403, "AuthorizationFailed")
+    stamp.operator.get("/v1/tenants", token=None).expect(401)
+
+
+def test_a_tenant_is_attributed_from_a_date_on(fresh):
+    """An unmapped tenant gets a payer: usage before the date stays with the default."""
+    commerce, place = fresh.client(fresh.ready["commerce"]["token"]), fresh.ready["commerce"]
+    tenant = fresh.tenant(mapped=False, displayName="Adventure Works")
+    start = fresh.now - 10 * HOUR
+    fresh.anybody.accept([record(tenant["subscriptionId"], start + n * HOUR) for n in range(10)])
+    subscription = next(one["subscriptionId"] for one in commerce.rows(
+        "/v1/commerce/subscriptions?tenantId=" + tenant["tenantId"]) if one["state"] == "Active")
+    path = ("/subscriptions/%(subscriptionId)s/resourceGroups/%(resourceGroup)s/providers/Microsoft.AzureStack"
+            "/registrations/%(registration)s/customerSubscriptions/" % place + subscription)
+    commerce.request("PUT", path + "?api-version=2017-06-01", body={"properties": {
+        "tenantId": tenant["tenantId"], "effectiveFrom": iso(start + 6 * HOUR)}}).expect(200)
+    entry, = [one for one in commerce.rows(target(start, start + 10 * HOUR))
+              if one["tenantId"] == tenant["tenantId"]]
+    assert entry["mapped"] is True
+    assert [(payer["kind"], payer["subscriptionId"], exact(payer["quantities"][0]["quantity"]))
+            for payer in entry["payers"]] == [("default", place["subscriptionId"], 6), ("customer", subscription, 4)]
+
+
+def test_a_subscription_that_moves_to_another_tenant_is_each_ones_for_its_hours(fresh):
+    commerce = fresh.client(fresh.ready["commerce"]["token"])
+    subscription, tenants = guid(), [guid(), guid()]
+    start = fresh.now - 10 * HOUR
+    for tenant, since in zip(tenants, (start - DAY, start + 3 * HOUR)):
+        fresh.operator.request("PUT", "/v1/subscriptions/" + subscription, body={
+            "tenantId": tenant, "displayName": "moves", "effectiveFrom": iso(since)})
+    fresh.anybody.accept([record(subscription, start + n * HOUR) for n in range(10)])
+    found = {entry["tenantId"]: entry for entry in commerce.rows(target(start, fresh.now))}
+    assert [exact(found[tenant]["payers"][0]["quantities"][0]["quantity"]) for tenant in tenants] == [3, 7]

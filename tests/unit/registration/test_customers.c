@@ -1,0 +1,289 @@
+/* Customers: which subscription a tenant is mapped to, at any time, and as known at any time. */
+#include "customer_fixture.h"
+
+static struct customer_change *history_of(struct customer_fixture *f, uint64_t tenant, size_t *count)
+{
+    struct guid id = tenant_id(tenant);
+    struct customer_change *changes;
+    bool more;
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_ok(customer_history(txn, f->arena, f->registration, &id, 0, CUSTOMERS_PAGE_MAX, &changes, count, &more));
+    store_read_end(txn);
+    assert_false(more);
+    return changes;
+}
+
+static size_t changes_of(struct customer_fixture *f, uint64_t tenant)
+{
+    size_t count;
+    history_of(f, tenant, &count);
+    return count;
+}
+
+static void a_change_without_a_date_holds_from_the_start_of_its_hour(void **state)
+{
+    struct customer_fixture *f = *state;
+    assert_true(map_tenant(f, 1, 7, INT64_MIN));
+    assert_int_equal(mapped_to(f, 1, hour(0) - 1, INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 7);
+    assert_int_equal(mapped_to(f, 1, hour(100000), INT64_MAX), 7);
+}
+
+static void the_same_mapping_again_changes_nothing(void **state)
+{
+    struct customer_fixture *f = *state;
+    map_tenant(f, 1, 7, INT64_MIN);
+    clock_manual_advance(&f->base.clock, 30 * NS_PER_DAY);
+    assert_false(map_tenant(f, 1, 7, INT64_MIN));
+    assert_false(map_tenant(f, 1, 7, hour(5)));
+    assert_false(map_tenant(f, 2, 0, INT64_MIN));
+    assert_int_equal(changes_of(f, 1), 1);
+    assert_int_equal(changes_of(f, 2), 0);
+}
+
+static void another_subscription_for_the_tenant_replaces_the_first(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer customer;
+    struct guid first = customer_id(7), second = customer_id(8);
+    map_tenant(f, 1, 7, hour(-10));
+    map_tenant(f, 1, 8, hour(0));
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_error(customer_get(txn, f->arena, f->registration, &first, hour(0), INT64_MAX, &customer), ERROR_NOT_FOUND);
+    assert_ok(customer_get(txn, f->arena, f->registration, &first, hour(-1), INT64_MAX, &customer));
+    assert_ok(customer_get(txn, f->arena, f->registration, &second, hour(0), INT64_MAX, &customer));
+    store_read_end(txn);
+    assert_int_equal(customer.effective_ns, hour(0));
+    assert_text(customer.by, "bert");
+}
+
+static void mapping_a_subscription_to_another_tenant_moves_it(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line line = line_of(2, 7, hour(-2));
+    struct customer_apply apply;
+    map_tenant(f, 1, 7, hour(-10));
+    apply_lines(f, &apply, &line, 1);
+    assert_int_equal(apply.base.effect_count, 2);
+    assert_int_equal(mapped_to(f, 1, hour(-3), INT64_MAX), 7);
+    assert_int_equal(mapped_to(f, 1, hour(-2), INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 2, hour(-2), INT64_MAX), 7);
+}
+
+static void a_change_overrides_what_was_scheduled_later(void **state)
+{
+    struct customer_fixture *f = *state;
+    map_tenant(f, 1, 7, hour(-10));
+    map_tenant(f, 1, 8, hour(100));
+    map_tenant(f, 1, 9, hour(50));
+    assert_int_equal(mapped_to(f, 1, hour(49), INT64_MAX), 7);
+    assert_int_equal(mapped_to(f, 1, hour(200), INT64_MAX), 9);
+}
+
+static void deleting_leaves_what_the_tenant_has_later(void **state)
+{
+    struct customer_fixture *f = *state;
+    map_tenant(f, 1, 7, hour(-10));
+    map_tenant(f, 1, 8, hour(100));
+    assert_true(delete_customer(f, 7, hour(0)));
+    assert_int_equal(mapped_to(f, 1, hour(-1), INT64_MAX), 7);
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 1, hour(100), INT64_MAX), 8);
+    assert_false(delete_customer(f, 7, hour(0)));
+    assert_true(delete_customer(f, 7, hour(-5)));
+    assert_false(delete_customer(f, 99, INT64_MIN));
+}
+
+static void what_was_believed_earlier_stays_visible(void **state)
+{
+    struct customer_fixture *f = *state;
+    int64_t before = test_instant(FIXTURE_NOW);
+    map_tenant(f, 1, 7, hour(-10));
+    clock_manual_advance(&f->base.clock, NS_PER_DAY);
+    map_tenant(f, 1, 8, hour(-20)); /* back-dated */
+    assert_int_equal(mapped_to(f, 1, hour(-5), INT64_MAX), 8);
+    assert_int_equal(mapped_to(f, 1, hour(-5), before + NS_PER_HOUR), 7);
+    assert_int_equal(mapped_to(f, 1, hour(-15), before + NS_PER_HOUR), 0);
+    assert_int_equal(mapped_to(f, 1, hour(-5), before - NS_PER_HOUR), 0);
+}
+
+static void history_tells_who_did_what_by_which_request(void **state)
+{
+    struct customer_fixture *f = *state;
+    size_t count;
+    map_tenant(f, 1, 7, hour(-10));
+    delete_customer(f, 7, hour(3));
+    struct customer_change *changes = history_of(f, 1, &count);
+    assert_int_equal(count, 2);
+    assert_true(changes[0].mapped && changes[0].number == 1 && changes[0].effective_ns == hour(-10));
+    assert_text(changes[0].by, "bert");
+    assert_text(changes[0].request, "request 1");
+    assert_true(!changes[1].mapped && changes[1].number == 2 && changes[1].effective_ns == hour(3));
+    assert_text(changes[1].request, "request 2");
+}
+
+static void a_batch_applies_in_the_order_of_its_dates(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line lines[] = { line_of(1, 8, hour(10)), line_of(1, 7, hour(-10)), line_of(2, 7, hour(20)) };
+    struct customer_apply apply;
+    apply_lines(f, &apply, lines, 3);
+    assert_int_equal(apply.changed_count, 3);
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 7);
+    assert_int_equal(mapped_to(f, 1, hour(10), INT64_MAX), 8);
+    assert_int_equal(mapped_to(f, 2, hour(20), INT64_MAX), 7);
+    size_t before = changes_of(f, 1) + changes_of(f, 2);
+    apply_lines(f, &apply, lines, 3);
+    assert_int_equal(apply.changed_count, 0);
+    assert_int_equal(apply.base.effect_count, 0);
+    assert_int_equal(changes_of(f, 1) + changes_of(f, 2), before);
+}
+
+static void a_dry_run_tells_and_changes_nothing(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line line = line_of(1, 7, hour(0));
+    struct customer_apply apply;
+    customer_apply_init(&apply, &line, 1);
+    apply.base.registration = f->registration;
+    apply.base.arena = f->arena;
+    apply.base.dry_run = true;
+    assert_ok(store_run(f->base.store, &apply.base.job));
+    assert_true(line.changed && apply.base.effect_count == 1);
+    assert_int_equal(changes_of(f, 1), 0);
+}
+
+static void a_precondition_is_about_what_holds_now(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer customer;
+    struct customer_apply apply;
+    struct guid id = customer_id(7);
+    char etag[CUSTOMER_ETAG_SIZE];
+    struct customer_line line = line_of(2, 7, INT64_MIN);
+    map_tenant(f, 1, 7, hour(-10));
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_ok(customer_get(txn, f->arena, f->registration, &id, hour(0), INT64_MAX, &customer));
+    store_read_end(txn);
+    customer_etag(&customer, etag);
+    customer_apply_init(&apply, &line, 1);
+    apply.base.registration = f->registration;
+    apply.base.arena = f->arena;
+    apply.base.by = apply.base.request = TEXT("");
+    apply.base.precondition.if_match = text_of(etag);
+    assert_ok(store_run(f->base.store, &apply.base.job));
+    assert_int_equal(apply.base.refusal, ERROR_OK);
+    /* Moved, so the etag is another one, though it is the first change of the second tenant too. */
+    line = line_of(1, 7, INT64_MIN);
+    assert_ok(store_run(f->base.store, &apply.base.job));
+    assert_int_equal(apply.base.refusal, ERROR_PRECONDITION_FAILED);
+    assert_int_equal(mapped_to(f, 2, hour(0), INT64_MAX), 7);
+}
+
+static void a_registration_that_is_gone_is_refused(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line line = line_of(1, 7, INT64_MIN);
+    struct customer_apply apply;
+    unregister_stamp(f, 1, "stamp1");
+    apply_lines(f, &apply, &line, 1);
+    assert_int_equal(apply.base.refusal, ERROR_REGISTRATION_NOT_FOUND);
+}
+
+static void registrations_do_not_share_customers(void **state)
+{
+    struct customer_fixture *f = *state;
+    uint64_t first = f->registration;
+    map_tenant(f, 1, 7, hour(0));
+    f->registration = register_stamp(f, 1, "stamp2", 2, BILLING_PAY_AS_YOU_USE);
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 0);
+    map_tenant(f, 2, 7, hour(0));
+    f->registration = first;
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 7);
+}
+
+static void pages_hold_each_mapping_once(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line lines[100];
+    struct customer_apply apply;
+    struct customer *page;
+    struct guid after;
+    size_t count, total = 0;
+    bool more = true;
+    for (uint64_t i = 0; i < COUNT_OF(lines); i++)
+        lines[i] = line_of(i + 1, 200 - i, hour(0));
+    apply_lines(f, &apply, lines, COUNT_OF(lines));
+    for (uint64_t i = 0; i < 50; i++) /* moved, and another one in its place */
+        map_tenant(f, i + 1, 500 + i, hour(0));
+    while (more) {
+        struct kv_txn *txn = store_fixture_read(&f->base);
+        assert_ok(customer_list(txn, f->arena, f->registration, hour(0), INT64_MAX, total > 0 ? &after : NULL, 7, &page,
+                                &count, &more));
+        store_read_end(txn);
+        assert_true(count == 7 || !more);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t number = customer_number(&page[i].customer_id);
+            assert_int_equal(number, total < 50 ? 101 + total : 450 + total);
+            after = page[i].customer_id;
+            total++;
+        }
+    }
+    assert_int_equal(total, 100);
+}
+
+static void the_changes_of_a_tenant_come_in_pages(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_change *changes;
+    struct guid id = tenant_id(1);
+    size_t count;
+    bool more;
+    for (uint64_t i = 1; i <= 5; i++)
+        map_tenant(f, 1, i, hour(0));
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_ok(customer_history(txn, f->arena, f->registration, &id, 2, 2, &changes, &count, &more));
+    assert_true(count == 2 && more && changes[0].number == 3);
+    assert_ok(customer_history(txn, f->arena, f->registration, &id, 4, 2, &changes, &count, &more));
+    assert_true(count == 1 && !more && changes[0].number == 5);
+    store_read_end(txn);
+}
+
+static void a_batch_of_the_largest_size_is_applied_as_a_whole(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line *lines = calloc(CUSTOMER_BATCH_MAX, sizeof *lines);
+    struct customer_apply apply;
+    struct customer *page;
+    size_t count;
+    bool more;
+    assert_non_null(lines);
+    for (uint64_t i = 0; i < CUSTOMER_BATCH_MAX; i++)
+        lines[i] = line_of(i + 1, i + 1, hour(0));
+    apply_lines(f, &apply, lines, CUSTOMER_BATCH_MAX);
+    assert_int_equal(apply.changed_count, CUSTOMER_BATCH_MAX);
+    /* Everybody gets the neighbour's: the worst case, each line takes one from somebody. */
+    for (uint64_t i = 0; i < CUSTOMER_BATCH_MAX; i++)
+        lines[i] = line_of(i + 1, (i + 1) % CUSTOMER_BATCH_MAX + 1, hour(1));
+    apply_lines(f, &apply, lines, CUSTOMER_BATCH_MAX);
+    assert_int_equal(apply.changed_count, CUSTOMER_BATCH_MAX);
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    struct guid after = customer_id(CUSTOMER_BATCH_MAX - 50);
+    assert_ok(customer_list(txn, f->arena, f->registration, hour(1), INT64_MAX, &after, 100, &page, &count, &more));
+    store_read_end(txn);
+    assert_true(count == 50 && !more);
+    free(lines);
+}
+
+TESTS(CUSTOMER_TEST(a_change_without_a_date_holds_from_the_start_of_its_hour),
+      CUSTOMER_TEST(the_same_mapping_again_changes_nothing),
+      CUSTOMER_TEST(another_subscription_for_the_tenant_replaces_the_first),
+      CUSTOMER_TEST(mapping_a_subscription_to_another_tenant_moves_it),
+      CUSTOMER_TEST(a_change_overrides_what_was_scheduled_later),
+      CUSTOMER_TEST(deleting_leaves_what_the_tenant_has_later), CUSTOMER_TEST(what_was_believed_earlier_stays_visible),
+      CUSTOMER_TEST(history_tells_who_did_what_by_which_request),
+      CUSTOMER_TEST(a_batch_applies_in_the_order_of_its_dates), CUSTOMER_TEST(a_dry_run_tells_and_changes_nothing),
+      CUSTOMER_TEST(a_precondition_is_about_what_holds_now), CUSTOMER_TEST(a_registration_that_is_gone_is_refused),
+      CUSTOMER_TEST(registrations_do_not_share_customers), CUSTOMER_TEST(pages_hold_each_mapping_once),
+      CUSTOMER_TEST(the_changes_of_a_tenant_come_in_pages),
+      CUSTOMER_TEST(a_batch_of_the_largest_size_is_applied_as_a_whole))
