@@ -372,6 +372,7 @@ const api_sources = [_][]const u8{
 };
 
 const api_tests = [_][]const u8{
+    "tests/unit/api/test_subscription_cache.c",
     "tests/unit/api/test_usage_rows.c",
 };
 

@@ -16,7 +16,7 @@ bool arm_version_has_system_data(struct http_exchange *exchange)
 {
     bool found;
     struct text version = http_query(http_request(exchange), TEXT("api-version"), &found);
-    return found && text_compare(version, TEXT("2020-06-01-preview")) >= 0;
+    return found && text_compare(version, TEXT("2020")) >= 0;
 }
 
 /* --- requests --- */

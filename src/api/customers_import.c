@@ -33,7 +33,8 @@ struct import_call {
     bool dry_run;
     struct import_line *lines;
     size_t count;
-    struct guid *ids; /* base, then one per line */
+    struct guid *ids; /* base, then one per line; zeros: nothing to ask about */
+    bool needs_lookup;
     struct customer_line *batch;
     size_t batch_count;
     struct customer_apply apply;
@@ -182,6 +183,24 @@ static err_t reject_contradictions(struct import_call *call, bool by_tenant, int
     return ERROR_OK;
 }
 
+/* Lines that are refused anyway, and those that give a tenant to the default, need nobody outside. */
+static void choose_lookups(struct import_call *call)
+{
+    struct error_info info = { 0 };
+    bool may_map = customer_check_approval(&call->registration, call->lookup.approved, &info) == ERROR_OK;
+    for (size_t i = 0; i < call->count; i++) {
+        struct import_line *line = &call->lines[i];
+        if (line->code != ERROR_OK || !line->parsed.mapped)
+            continue;
+        if (may_map) {
+            call->ids[i + 1] = line->parsed.customer_id;
+            call->needs_lookup = true;
+        } else {
+            reject(call, line, &info);
+        }
+    }
+}
+
 static err_t prepare(struct read_job *job, struct kv_txn *txn)
 {
     struct import_call *call = (struct import_call *)job;
@@ -203,8 +222,8 @@ static err_t prepare(struct read_job *job, struct kv_txn *txn)
         error = reject_contradictions(call, true, now_ns);
     if (error == ERROR_OK)
         error = reject_contradictions(call, false, now_ns);
-    for (size_t i = 0; i < call->count && error == ERROR_OK; i++)
-        call->ids[i + 1] = call->lines[i].parsed.customer_id;
+    if (error == ERROR_OK)
+        choose_lookups(call);
     return error;
 }
 
@@ -293,7 +312,10 @@ static void prepared(struct read_job *job)
     }
     call->lookup.registration = &call->registration;
     call->lookup.done = apply;
-    customer_lookup_start(&call->lookup, job->exchange, call->ids, call->count);
+    if (call->needs_lookup)
+        customer_lookup_start(&call->lookup, job->exchange, call->ids, call->count);
+    else
+        apply(&call->lookup);
 }
 
 static bool is_csv(struct http_exchange *exchange)

@@ -1,6 +1,6 @@
 /* GET /v1/providers: the whole tree of providers, for the operator alone; with from and to, how much the direct tenants
- * of each used (interface.md section 5). A view of its own and no group of the summary's, because whose a row is depends
- * on its hour, and the summary's groups do not. */
+ * of each used (interface.md section 5). A view of its own and no group of the summary's: whose a row is depends on its
+ * hour, which groups of the summary do not. */
 #include "usage/provider_report.h"
 
 #include "api/api_internal.h"

@@ -1,5 +1,5 @@
-/* What is known of commercial subscriptions, wherever it is known: the catalogue of this store, or the external resolver
- * when commerce.subscription_resolver_url is set (HTTPS with timeout, retry and cache). Loop thread. */
+/* What is known of commercial subscriptions, wherever it is known: the catalogue of this store, or the external
+ * resolver when commerce.subscription_resolver_url is set (HTTPS with timeout, retry and cache). Loop thread. */
 #pragma once
 
 #include <stdbool.h>

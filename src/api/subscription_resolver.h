@@ -1,7 +1,7 @@
 /* The external resolver of commercial subscriptions: GET {url}/subscriptions/{id} over HTTPS. 200 carries the body that
  * PUT /v1/commerce/subscriptions takes, 404 says that nobody knows the subscription. Anything else (another status, no
- * answer in time, TLS, a body that makes no sense) is tried again after a pause that grows, and then ends the lookup with
- * ERROR_METADATA_RESOLVER_BAD_GATEWAY, whose message says what happened.
+ * answer in time, TLS, a body that makes no sense) is tried again after a pause that grows, and then ends the lookup
+ * with ERROR_METADATA_RESOLVER_BAD_GATEWAY, whose message says what happened.
  *
  * Answers are kept in memory for cache_ns, "nobody knows it" for RESOLVER_UNKNOWN_NS_MAX at most, since that is what
  * people look at while they mend it. An answer that has expired is never used, also when the resolver fails: money
@@ -45,7 +45,8 @@ MUST_CHECK bool subscription_resolver_url_is_valid(struct text url);
 
 MUST_CHECK err_t subscription_resolver_new(const struct subscription_resolver_options *options,
                                            struct subscription_resolver **out, struct error_info *info);
-/* Ends every lookup that is under way (as if the resolver had failed) and those that come later. Before the loop ends. */
+/* Ends every lookup that is under way (as if the resolver had failed) and those that come later. Before the loop
+ * ends. */
 void subscription_resolver_stop(struct subscription_resolver *resolver);
 /* After the loop has ended, or before it began. NULL is fine. */
 void subscription_resolver_free(struct subscription_resolver *resolver);

@@ -1,5 +1,5 @@
-/* Signing and checking of JWS texts. A checked text has one spelling only: the decoder of base64url takes no padding and
- * no spare bits, and there are exactly two dots. */
+/* Signing and checking of JWS texts. A checked text has one spelling only: the decoder of base64url takes no padding
+ * and no spare bits, and there are exactly two dots. */
 #include "base/jws.h"
 
 #include <string.h>

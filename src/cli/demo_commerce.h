@@ -1,7 +1,7 @@
 /* The demo's commercial side, in the same store as its stamp: partners, commercial subscriptions, the stamp's
  * registration (active, approved for multitenancy), who pays for which tenant, and a second registration that waits for
  * approval. Written straight into the store at the first start, by the same jobs that the API uses; writing it again
- * changes nothing. Blocks. */
+ * changes nothing but etags. Blocks. */
 #pragma once
 
 #include "base/arena.h"

@@ -1,4 +1,6 @@
 /* Commercial subscriptions: JSON under the 16 bytes of their id. And what the tables of commerce/ have in common. */
+#include "commerce/catalogue.h"
+
 #include <string.h>
 
 #include "base/buffer.h"

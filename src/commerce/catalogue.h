@@ -1,7 +1,7 @@
 /* What the commercial side knows of the outside world: partners, commercial subscriptions, and approvals of
  * registrations for multitenancy. Entered through /v1/commerce (interface.md section 5); subscriptions can come from an
- * external resolver instead (api/subscription_lookup.h). Kept as JSON; readers use any snapshot, changes are jobs of the
- * writer.
+ * external resolver instead (api/subscription_lookup.h). Kept as JSON; readers use any snapshot, changes are jobs of
+ * the writer.
  *
  * What refers to something refers to something that is there: a reseller's provider, a subscription's partner and
  * reseller. So who bills is never a name that nobody knows. Changes that would break that are refused (refusal, info),

@@ -40,8 +40,9 @@ void put_expiry_member(struct json_writer *json, const char *name, int64_t insta
 /* Appends the signed text. ERROR_NO_MEMORY. */
 MUST_CHECK err_t activation_key_sign(const struct activation_key *key, const struct signature_key *signer,
                                      struct buffer *out);
-/* Blanks and line ends in the text do not count (people paste). Checks form and signature (against the key in its own header: whether that key is trusted is the caller's question).
- * Texts in the arena. ERROR_INVALID_ACTIVATION_KEY with what is wrong (not three parts, not ES256, damaged, forged, a
- * member missing), ERROR_NO_MEMORY; target "properties.activationKey". Never "none", never another algorithm. */
+/* Blanks and line ends in the text do not count (people paste). Checks form and signature, against the key in its own
+ * header: whether that key is trusted is the caller's question. Texts in the arena. ERROR_INVALID_ACTIVATION_KEY with
+ * what is wrong (not three parts, not ES256, damaged, forged, a member missing), ERROR_NO_MEMORY; target
+ * "properties.activationKey". Never "none", never another algorithm. */
 MUST_CHECK err_t activation_key_read(struct arena *arena, struct text text, struct activation_key *out,
                                      struct error_info *info);

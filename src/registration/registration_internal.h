@@ -31,8 +31,8 @@ MUST_CHECK err_t registration_remove(struct kv_txn *txn, const struct registrati
 /* ERROR_CONFLICT when there are too many. */
 MUST_CHECK err_t registration_next_number(struct kv_txn *txn, uint64_t *number, struct error_info *info);
 
-/* Writer: notes how the stamp is registered from the hour of now_ns on, unless it is so already. ERROR_CONFLICT when it
- * was changed too often; anything else is of the store. */
+/* Writer: notes how the stamp is registered from the hour of effective_ns on, recorded at now_ns, unless the newest
+ * change says the same. ERROR_CONFLICT when it was changed too often; anything else is of the store. */
 MUST_CHECK err_t registration_note_change(struct kv_txn *txn, struct arena *arena,
                                           const struct registration *registration, bool registered, struct text by,
                                           int64_t effective_ns, int64_t now_ns, struct error_info *info);

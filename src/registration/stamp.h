@@ -22,9 +22,9 @@ struct stamp_make {
 };
 void stamp_make_init(struct stamp_make *make, const struct stamp *wanted);
 
-/* What can be read of this machine: name, machine id, cores, CPU model, BIOS, network cards, disks, memory; but for name
- * and cores as hashes, so that a token tells "the same" or "another" and no serial number. What cannot be read is left
- * out; a machine without uuid (or whose uuid only root may read) gets one from its machine id. May block for
+/* What can be read of this machine: name, machine id, cores, CPU model, BIOS, network cards, disks, memory; but for
+ * name and cores as hashes, so that a token tells "the same" or "another" and no serial number. What cannot be read is
+ * left out; a machine without uuid (or whose uuid only root may read) gets one from its machine id. May block for
  * milliseconds: not for the loop thread. 'root' is "" but in tests (a folder with proc/, sys/ and etc/ in it).
  * ERROR_NO_MEMORY. */
 MUST_CHECK err_t stamp_hardware(struct arena *arena, const char *root, struct hardware_node *out);

@@ -44,7 +44,7 @@ enum kv_table {
     KV_ALERTS,               /* kind, subject -> open alerts */
     KV_AUDIT,                /* number -> who did what and when */
     KV_SUBSCRIPTION_CHANGES, /* subscription, change -> JSON: whose it was, and which provider's, from when on */
-    KV_REGISTRATIONS,        /* number -> JSON */
+    KV_REGISTRATIONS,        /* number -> JSON; path, cloud id -> number (registration_internal.h) */
     KV_REGISTRATION_CHANGES, /* cloud id, change -> JSON: how the stamp was registered from when on */
     KV_CUSTOMERS,            /* who pays for a tenant from when on -> JSON; see registration/customers_internal.h */
     KV_PARTNERS,             /* partner id -> JSON */

@@ -155,7 +155,7 @@ export class Commerce {
       case "GET /v1/commerce/registrations":
         return { value: this.registrations };
       case "GET /v1/commerce/key":
-        return { keyId: KEY_ID, kty: "EC" };
+        return { kid: KEY_ID, kty: "EC" };
       case "GET /v1/commerce/approvals":
         return { value: this.registrations.map((each) => this.approval(each)) };
       case "GET /v1/commerce/partners":

@@ -9,7 +9,7 @@ import pytest
 
 import harness
 
-FILES = [os.path.join(harness.ROOT, "tests", "browser", name) for name in ("console.test.mjs", "proof.test.mjs")]
+FILES = [os.path.join(harness.ROOT, "tests", "browser", name) for name in ("console.test.mjs", "proof.test.mjs", "billing.test.mjs")]
 TIMEOUT_S = 540
 TEST = re.compile(r"""^(\s*)(?:await\s+)?(?:\w+\.)?(?:test|it)\(\s*(["'`])(.+?)\2""", re.MULTILINE)
 

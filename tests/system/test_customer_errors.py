@@ -102,6 +102,10 @@ def test_UnauthorizedCspRegistration_without_approval(commerce):
     # Nothing else waits for it.
     registration.get(customer).expect(404, "CustomerSubscriptionNotFound")
     assert commerce.get(registration.target("customerSubscriptions")).expect(200).json["value"] == []
+    line, = registration.client.request(
+        "POST", registration.native("customers/import"), headers={"Content-Type": "text/csv"},
+        body="tenantId,customerSubscriptionId\n%s,%s\n" % (guid(), customer)).expect(200).json["results"]
+    assert (line["verdict"], line["code"]) == ("Rejected", "UnauthorizedCspRegistration")
     registration.approve()
     tenant = guid()
     registration.put(customer, tenant).expect(200)
@@ -177,6 +181,10 @@ def test_MetadataResolverBadGatewayError(tmp_path):
                 body="tenantId,customerSubscriptionId\n%s,%s\n" % (guid(), guid()))
             refused(upload, 502, "MetadataResolverBadGatewayError")
             # What needs no look-up goes on.
+            upload = registration.client.request(
+                "POST", registration.native("customers/import"), headers={"Content-Type": "text/csv"},
+                body="tenantId,customerSubscriptionId\n%s,\n%s,me\n" % (guid(), guid())).expect(200).json
+            assert [line["verdict"] for line in upload["results"]] == ["Unchanged", "Rejected"]
             assert registration.get(customer).expect(200).json["properties"]["tenantId"] == tenant
             assert registration.payer(tenant)["subscriptionId"] == customer
             registration.delete(customer).expect(200)

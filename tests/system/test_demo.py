@@ -1,6 +1,7 @@
 """The simulated stamp: it begins with 35 days of history, goes on by the hour when told, the same way every time, and
 a restart in between changes nothing. It is registered, approved and activated, and most of its tenants are mapped.
 """
+import os
 import urllib.parse
 
 import pytest
@@ -172,6 +173,20 @@ def test_mapped_in_the_ready_file_is_what_the_resolver_says(stamp, commerce):
             payer = commerce.get("/v1/commerce/payer?" + urllib.parse.urlencode(
                 {"cloudId": cloud, "tenantId": tenant["tenantId"], "time": iso(when)})).expect(200).json
             assert payer["kind"] == ("customer" if tenant["mapped"] else "default"), (tenant, payer)
+
+
+def test_a_first_start_that_was_cut_short_is_done_again(fresh):
+    """demo.json is written last: without it everything is made again, which changes no answer."""
+    def told():
+        with fresh.client(fresh.ready["commerce"]["token"]) as client:
+            return [client.get("/v1/tenants").expect(200).json["value"], client.rows("/v1/commerce/approvals"),
+                    client.rows("/v1/commerce/customers?registration=" + fresh.ready["commerce"]["registration"]),
+                    fresh.operator.get("/v1/registration").expect(200).json["state"]]
+    before = told()
+    fresh.stop()
+    os.remove(os.path.join(fresh.data_dir, "demo.json"))
+    fresh.start()
+    assert told() == before
 
 
 def test_an_empty_demo_is_registered_the_same_way_and_stays_so(fresh):

@@ -226,6 +226,17 @@ def test_a_capacity_registration_expires_and_is_renewed(tmp_path):
         assert instant(registrations.activation_key("reg1")[0]["expires"]) == end + 2 * DAY
 
 
+def test_a_stamp_of_many_nodes_fits(registrations):
+    parts = {kind: [("%x" % i) * 32 for i in range(16)] for kind in ("bios", "nic", "cpu", "disk", "memory")}
+    nodes = [{**node("node%02d" % number, 128), **parts} for number in range(64)]
+    registrations.put("reg1", token(hardwareInfo=nodes)).expect(201)
+    assert native(registrations, "reg1")["cores"] == 64 * 128
+    whole = registrations.client.get("/v1/commerce/registrations/" + native(registrations, "reg1")["id"]).expect(200)
+    assert whole.json["token"]["hardwareInfo"] == nodes
+    assert len(registrations.get("").body) < 2000
+    registrations.put("reg2", token(hardwareInfo=nodes + [node("one more")])).expect(400, "InvalidRegistrationToken")
+
+
 # ---- One stamp, one registration ----
 
 
@@ -479,6 +490,21 @@ def test_subscriptions_of_the_commercial_side_are_those_with_registrations(regis
 
 
 # ---- Who may, and what is remembered of it ----
+
+
+def test_a_person_at_the_console_is_named_as_one(commerce, registrations):
+    user = {"username": "billing-" + guid(), "password": "a good long password", "role": "commerce"}
+    commerce.operator.request("POST", "/v1/users", body=user).expect(201)
+    with commerce.client() as browser:
+        answer = browser.request("POST", "/v1/session", body={name: user[name] for name in ("username", "password")},
+                                 headers={"X-Stampmeter-Console": "1"}).expect(200)
+        headers = {"Cookie": answer.headers["Set-Cookie"].split(";")[0], "X-Stampmeter-Console": "1"}
+        mine = Registrations(browser, registrations.subscription)
+        created = mine.put("reg1", token(), headers=headers).expect(201).json["systemData"]
+    assert created["createdBy"] == user["username"] and created["createdByType"] == "User"
+    assert registrations.patch("reg1", {"tags": {"a": "b"}}).expect(200).json["systemData"]["lastModifiedByType"] == \
+        "Key"
+    assert native(registrations, "reg1")["createdBy"] == user["username"]
 
 
 def test_only_the_commercial_side_has_rights(commerce, registrations):

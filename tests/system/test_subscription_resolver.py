@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from harness import Server, guid, run, until
-from test_partners import name, partner, put, register
+from test_partners import ARM_VERSION, name, partner, put, register
 
 CODE = "MetadataResolverBadGatewayError"
 TOKEN = "resolver-secret-4711"
@@ -179,7 +179,7 @@ def test_a_failed_attempt_is_repeated(resolver, start):
     (csp(subscriptionId="11111111-1111-1111-1111-111111111111"), "another subscription"),
     (csp(partnerId="x" * 65), "partnerId"),
     ((200, b" " * 100000), ""),
-], ids=str)
+], ids=["500", "403", "302", "cut", "list", "tenant", "no partner", "another", "long partner", "large"])
 def test_a_resolver_that_fails_is_a_bad_gateway(resolver, start, answer, says):
     client, base = start(), guid()
     resolver.answers[base] = answer
@@ -247,6 +247,41 @@ def test_many_lookups_share_a_few_connections(resolver, start):
     assert sorted(one["subscriptionId"] for one in listed) == sorted(bases)
     assert all(one["baseSubscription"]["subscriptionId"] == one["subscriptionId"] for one in listed)
     assert sorted(resolver.asked) == sorted(bases) and resolver.busiest <= 8
+
+
+def map_customer(client, base, registration, customer):
+    return client.request("PUT", "/subscriptions/%s/resourceGroups/azurestack/providers/Microsoft.AzureStack/registrations/"
+                          "%s/customerSubscriptions/%s?api-version=%s" % (base, registration, customer, ARM_VERSION),
+                          body={"properties": {"tenantId": guid()}})
+
+
+def test_customers_are_checked_against_the_resolver(resolver, start):
+    client, base, own, foreign, unsure = start(cache="0"), guid(), guid(), guid(), guid()
+    resolver.answers.update({base: csp(), own: csp(), foreign: csp(partnerId="fabrikam"), unsure: 500})
+    registration = register(client, base)
+    approve(client, registration).expect(200)
+    assert map_customer(client, base, registration, own).status in (200, 201)
+    map_customer(client, base, registration, foreign).expect(400, "BadCustomerSubscriptionId")
+    map_customer(client, base, registration, guid()).expect(400, "InvalidCustomerSubscriptionId")
+    said = map_customer(client, base, registration, unsure).expect(502, CODE).error["message"]
+    assert "it answered 500" in said and unsure in said
+    resolver.answers[unsure] = csp()
+    assert map_customer(client, base, registration, unsure).status in (200, 201)
+
+
+def test_a_client_that_leaves_meanwhile_does_no_harm(resolver, start):
+    client, base = start(timeout="30s", cache="0"), guid()
+    resolver.answers[base] = "hang"
+    registration = register(client, base)
+    with client.server.tls_socket() as left:
+        left.sendall(b"PUT /v1/commerce/approvals/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                     b"Content-Type: application/json\r\nContent-Length: 21\r\n\r\n{\"multitenant\": true}"
+                     % (registration.encode(), client.token.encode()))
+        until(lambda: resolver.count(base), "the question")
+    resolver.answers[base] = csp()
+    resolver.release.set()
+    until(lambda: client.get("/v1/commerce/approvals/" + registration).expect(200).json["state"] == "Approved",
+          "the change to go through")
 
 
 def test_a_stop_does_not_wait_for_a_resolver_that_hangs(resolver, start):

@@ -1,8 +1,8 @@
 /* The Registrations page of the commercial side: every stamp that is registered, how, until when, and whether its partner may
  * add customers, which is approved here. */
 
-import { get, getAll, post, put, queryOf } from "./api.js";
-import { keyOf } from "./customers-data.js";
+import { get, post, put, queryOf } from "./api.js";
+import { keyOf, registrationsOf } from "./customers-data.js";
 import { showKnownModel } from "./registration-models.js";
 import { showMinute } from "./time.js";
 import { Badge, Component, ErrorBox, Loading, html } from "./ui.js";
@@ -45,8 +45,8 @@ class Registration extends Component {
     this.act(() => post(this.path("/request")), `Approval of ${this.props.row.name} is requested.`);
   }
 
-  render({ row, approval }, { busy, error }) {
-    const { name, subscriptionId, resourceGroup, cloudId, billingModel, usageReporting, cores, registered, changed, changedBy, expires, state } = row;
+  render({ row }, { busy, error }) {
+    const { approval, name, subscriptionId, resourceGroup, cloudId, billingModel, usageReporting, cores, registered, changed, changedBy, expires, state } = row;
     const fact = (title, children) => html`<dt>${title}</dt><dd>${children}</dd>`;
     const base = approval?.baseSubscription;
     const sold = base ? ` · ${base.offer}${base.partnerId ? ` of partner ${base.partnerId}` : ""}` : " · not in the catalogue";
@@ -85,7 +85,7 @@ class Registration extends Component {
 }
 
 export class RegistrationsPage extends Component {
-  state = { rows: null, approvals: new Map(), key: null, error: null, done: "" };
+  state = { rows: null, key: null, error: null, done: "" };
 
   componentDidMount() {
     this.load();
@@ -97,11 +97,8 @@ export class RegistrationsPage extends Component {
 
   async load() {
     try {
-      const [registrations, approvals, key] = await Promise.all([
-        getAll("/v1/commerce/registrations"), getAll("/v1/commerce/approvals"), get("/v1/commerce/key"),
-      ]);
-      const of = new Map(approvals.value.map((each) => [keyOf({ ...each, name: each.registrationName }), each]));
-      if (!this.gone) this.setState({ rows: registrations.value, more: registrations.more, approvals: of, key, error: null });
+      const [rows, key] = await Promise.all([registrationsOf(), get("/v1/commerce/key")]);
+      if (!this.gone) this.setState({ rows, key, error: null });
     } catch (error) {
       if (!this.gone) this.setState({ error });
     }
@@ -119,24 +116,22 @@ export class RegistrationsPage extends Component {
       ${!rows && !error && html`<${Loading} what="registrations" />`}
       <p class="summary" role="status">${done}</p>
       ${rows && this.list(rows)}
-      ${key && html`<p class="dim small">Activation keys are signed here with the key <code>${key.keyId}</code>. A stamp shows on its Registration
+      ${key && html`<p class="dim small">Activation keys are signed here with the key <code>${key.kid}</code>. A stamp shows on its Registration
         page who signed: it must be this one.</p>`}`;
   }
 
   list(rows) {
-    const { approvals, more } = this.state;
     if (rows.length === 0) {
       return html`<section class="panel empty"><h2>No stamp is registered yet</h2>
         <p>A stamp's operator makes a registration token on the stamp; with it the stamp is registered here and gets its activation key:
           ${" "}<a href="/docs/registration.html">registration</a>.</p></section>`;
     }
     // What waits for a decision comes first.
-    const rank = (row) => (approvals.get(keyOf(row))?.state === "Requested" ? 0 : 1);
+    const rank = (row) => (row.approval?.state === "Requested" ? 0 : 1);
     const waiting = rows.filter((row) => rank(row) === 0).length;
     return html`
-      <p class="summary"><strong>${rows.length}${more ? "+" : ""} ${rows.length === 1 ? "registration" : "registrations"}</strong>
+      <p class="summary"><strong>${rows.length} ${rows.length === 1 ? "registration" : "registrations"}</strong>
         ${waiting > 0 && html`<span class="dim"> · ${waiting} ${waiting === 1 ? "waits" : "wait"} for approval</span>`}</p>
-      ${[...rows].sort((a, b) => rank(a) - rank(b)).map((row) => html`<${Registration} key=${keyOf(row)} row=${row}
-        approval=${approvals.get(keyOf(row))} onChanged=${(words) => this.changed(words)} />`)}`;
+      ${[...rows].sort((a, b) => rank(a) - rank(b)).map((row) => html`<${Registration} key=${keyOf(row)} row=${row} onChanged=${(words) => this.changed(words)} />`)}`;
   }
 }

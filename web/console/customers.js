@@ -2,7 +2,7 @@
  * one by one or many from a CSV file. */
 
 import { downloadCsv, getAll, remove } from "./api.js";
-import { API_VERSION, customerPath, keyOf, named, registrationsOf, showPath } from "./customers-data.js";
+import { API_VERSION, customerPath, keyOf, named, registrationsOf, showPath, tenantNames } from "./customers-data.js";
 import { AttributeDialog, HistoryDialog, HourField, hourOf } from "./customers-dialogs.js";
 import { ImportDialog } from "./customers-import.js";
 import { groupDigits } from "./decimal.js";
@@ -13,10 +13,11 @@ const PAGES = 10;
 const showTime = (text) => showMinute(Date.parse(text));
 
 export class CustomersPage extends Component {
-  state = { registrations: null, chosen: "", at: undefined, rows: null, more: false, error: null, dialog: null, done: "", ending: null };
+  state = { registrations: null, chosen: "", at: undefined, names: new Map(), rows: null, more: false, error: null, dialog: null, done: "", ending: null };
 
   componentDidMount() {
     this.begin();
+    tenantNames().then((names) => this.gone || this.setState({ names }), () => {}); // ids do without
   }
 
   componentWillUnmount() {
@@ -28,7 +29,8 @@ export class CustomersPage extends Component {
     try {
       const registrations = await registrationsOf();
       const wanted = new URLSearchParams(this.props.query).get("registration");
-      const first = registrations.find((each) => keyOf(each) === wanted) ?? registrations[0];
+      const first = registrations.find((each) => keyOf(each) === wanted) ??
+        registrations.find(({ approval }) => approval?.state === "Approved") ?? registrations[0];
       if (!this.gone) this.setState({ registrations, chosen: first ? keyOf(first) : "" }, () => first && this.load());
     } catch (error) {
       if (!this.gone) this.setState({ error });
@@ -122,6 +124,8 @@ export class CustomersPage extends Component {
           <button type="button" class="button" onClick=${() => this.open({ what: "import" })}>Import CSV …</button>
           <button type="button" class="button" onClick=${() => this.export()}><${Icon} name="download" />Export CSV</button>
         </div>
+        ${this.registration().approval?.state !== "Approved" && html`<p class="notice warn">This registration is not approved for customers:
+          who pays cannot be changed until it is. <a href="#/registrations">Registrations</a></p>`}
       </section>`;
   }
 
@@ -145,10 +149,12 @@ export class CustomersPage extends Component {
   }
 
   row(row) {
-    const { ending, at } = this.state;
+    const { ending, at, names } = this.state;
     const { tenantId, customerSubscriptionId, effectiveFrom, recorded, by } = row;
+    const name = names.get(tenantId);
+    const called = name || tenantId;
     return html`<tr key=${customerSubscriptionId}>
-      <th scope="row"><code>${tenantId}</code></th>
+      <th scope="row">${name && html`<strong>${name}</strong>`}<code class=${name ? "detail" : ""}>${tenantId}</code></th>
       <td data-label="Paid by"><code>${customerSubscriptionId}</code></td>
       <td data-label="Since">${showTime(effectiveFrom)}<span class="detail">entered ${showTime(recorded)} by ${by}</span></td>
       <td class="actions"><div class="row">
@@ -156,11 +162,11 @@ export class CustomersPage extends Component {
           ? html`<span>The default pays from this hour on.</span>
               <button type="button" class="button" ref=${(node) => node?.focus()} onClick=${() => this.end(row)}>End it</button>
               <button type="button" class="button quiet" onClick=${() => this.setState({ ending: null })}>Cancel</button>`
-          : html`<button type="button" class="button quiet" aria-label=${`History of ${tenantId}`}
-                onClick=${() => this.open({ what: "history", tenantId })}>History</button>
-              ${!at && html`<button type="button" class="button quiet" aria-label=${`Change who pays for ${tenantId}`}
-                onClick=${() => this.open({ what: "attribute", tenantId, name: tenantId })}>Change …</button>
-              <button type="button" class="button quiet" aria-label=${`End the mapping of ${tenantId}`}
+          : html`<button type="button" class="button quiet" aria-label=${`History of ${called}`}
+                onClick=${() => this.open({ what: "history", tenantId, name: called })}>History</button>
+              ${!at && html`<button type="button" class="button quiet" aria-label=${`Change who pays for ${called}`}
+                onClick=${() => this.open({ what: "attribute", tenantId, name: called })}>Change …</button>
+              <button type="button" class="button quiet" aria-label=${`End the mapping of ${called}`}
                 onClick=${() => this.setState({ ending: customerSubscriptionId, done: "" })}>End …</button>`}`}
       </div></td></tr>`;
   }

@@ -104,7 +104,7 @@ curl -sS --fail-with-body --cacert ca.pem -X PUT "$URL?${version}" \\
   -H "Authorization: Bearer $(cat commerce.token)" -H 'Content-Type: application/json' \\
   -d "{\\"location\\":\\"global\\",\\"properties\\":{\\"registrationToken\\":\\"$(cat ${TOKEN_FILE})\\"}}"
 curl -sS --fail-with-body --cacert ca.pem -X POST "$URL/getactivationkey?${version}" -d '' \\
-  -H "Authorization: Bearer $(cat commerce.token)" | sed 's/.*"activationKey":"\\([^"]*\\)".*/\\1/' > ${KEY_FILE}`;
+  -H "Authorization: Bearer $(cat commerce.token)" -o ${KEY_FILE}`;
   }
 }
 

@@ -23,13 +23,22 @@ async function activationPath() {
     "/providers/Microsoft.AzureBridge.Admin/activations/default?api-version=2016-01-01";
 }
 
+/* The key itself, also of somebody who has the whole answer of getactivationkey. */
+function keyOf(text) {
+  try {
+    return JSON.parse(text).activationKey ?? text.trim();
+  } catch {
+    return text.trim();
+  }
+}
+
 /** Step 3: the key that the commercial side answered with. */
 class ActivateStep extends Component {
   state = { key: "", busy: false, error: null };
 
   async load(event) {
     const [file] = event.target.files;
-    if (file) this.setState({ key: (await file.text()).trim(), error: null });
+    if (file) this.setState({ key: keyOf(await file.text()), error: null });
     event.target.value = "";
   }
 
@@ -38,7 +47,7 @@ class ActivateStep extends Component {
     if (this.state.busy) return;
     this.setState({ busy: true, error: null });
     try {
-      await put(await activationPath(), { properties: { activationKey: this.state.key.trim() } });
+      await put(await activationPath(), { properties: { activationKey: keyOf(this.state.key) } });
       this.setState({ busy: false, key: "" });
       await this.props.onDone("The stamp is activated.");
     } catch (error) {
@@ -67,7 +76,7 @@ class ActivateStep extends Component {
 
 /** Taking the activation away; it takes two steps, because forwarding ends with it. */
 class Deactivate extends Component {
-  state = { sure: false, busy: false, error: null };
+  state = { sure: false, forget: false, busy: false, error: null };
 
   ask() {
     this.setState({ sure: true }, () => this.yes?.focus());
@@ -76,20 +85,22 @@ class Deactivate extends Component {
   async act() {
     this.setState({ busy: true, error: null });
     try {
-      await remove(await activationPath());
+      await remove(`${await activationPath()}&forgetSigner=${this.state.forget}`);
       await this.props.onDone("The activation has been removed.");
     } catch (error) {
       this.setState({ busy: false, error });
     }
   }
 
-  render(_, { sure, busy, error }) {
+  render(_, { sure, forget, busy, error }) {
     return html`
       ${error && html`<${ErrorBox} error=${error} title="The activation is still there" />`}
       ${!sure && html`<div class="row"><button type="button" class="button" onClick=${() => this.ask()}>Deactivate …</button></div>`}
       ${sure && html`<div class="notice warn">
         <p>Without an activation this stamp reports its usage to nobody. Nothing is lost: usage is still accepted and kept. The
           registration itself stays on the commercial side until it is deleted there, which comes second.</p>
+        <p><label class="check"><input type="checkbox" checked=${forget} onChange=${(event) => this.setState({ forget: event.target.checked })} />
+          Forget who signed, too: the next activation may come from another commercial side.</label></p>
         <div class="row">
           <button type="button" class="button" disabled=${busy} ref=${(node) => (this.yes = node)} onClick=${() => this.act()}>Remove the activation</button>
           <button type="button" class="button quiet" onClick=${() => this.setState({ sure: false })}>Cancel</button>

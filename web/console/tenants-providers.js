@@ -49,7 +49,7 @@ export class ProvidersPage extends Component {
       ${providers && html`<section class="panel" aria-label="Providers and their tenants">
         ${this.level(providers, (each) => !each.parentSubscriptionId)}
         <p class="dim small">Each provider reads the usage of its direct tenants only; usage of a subscription that moved belongs to whoever was
-          its provider in that hour: <a href="/docs/reading-usage.html">reading usage</a>.</p></section>`}`;
+          its provider in that hour: <a href="/docs/reading-usage.html#providers">reading usage</a>.</p></section>`}`;
   }
 
   /* Those providers that are wanted, each with its tenants and the providers below it; a delegated provider is itself a
@@ -76,6 +76,6 @@ export class ProvidersPage extends Component {
             ${displayName && html`<span class="detail">${subscriptionId}</span>`}</th>
           <td><${Badge} kind=${STATES[state] ?? "plain"}>${state}<//></td>
           <td data-label="Tenant">${tenantId ? html`<code>${tenantId}</code>` : html`<span class="dim">not known</span>`}</td>
-          <td class="time" data-label="Since">${since ? showMinute(Date.parse(since)) : "ever"}</td></tr>`)}</tbody></table></div>`;
+          <td class="time" data-label="Since">${since ? showMinute(Date.parse(since)) : "the beginning"}</td></tr>`)}</tbody></table></div>`;
   }
 }

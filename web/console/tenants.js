@@ -155,9 +155,9 @@ export class TenantsPage extends Component {
           <h3>${name}</h3>
           ${row.mapped === false && html`<${Badge} kind="warn">Not mapped<//>`}
           ${row.mapped === true && html`<${Badge} kind="good">Mapped<//>`}
-          ${row.tenantId && html`<span class="detail"><code>${row.tenantId}</code></span>`}
+          ${row.tenantId && html`<span class="detail">Tenant <code>${row.tenantId}</code></span>`}
           ${(row.subscriptions ?? []).map(({ subscriptionId, displayName, state }) => html`<span key=${subscriptionId} class="detail">
-            ${displayName && displayName !== name ? `${displayName} ` : ""}<code>${subscriptionId}</code>${state && state !== "Enabled" ? ` (${state.toLowerCase()})` : ""}</span>`)}
+            ${displayName && displayName !== name ? displayName : "Subscription"} <code>${subscriptionId}</code>${state && state !== "Enabled" ? ` (${state.toLowerCase()})` : ""}</span>`)}
           ${severalStamps && registration && html`<span class="detail">on ${showPath(registration)}</span>`}
           ${!row.tenantId && html`<span class="detail">Say on the stamp whose these subscriptions are; until then the default pays.</span>`}
           ${row.tenantId && registration && html`<div class="row">

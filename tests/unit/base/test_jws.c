@@ -234,6 +234,27 @@ static void headers_that_are_odd_are_refused(void **state)
         assert_refused(f, signed_with_header(f, text_of(headers[i])), NULL);
 }
 
+/* The right signature with a byte behind it, or without its last one. */
+static void signatures_of_another_length_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct text text = signed_text(f);
+    uint8_t signature[SIGNATURE_SIZE + 1] = { 0 };
+    size_t size, last = text.len - BASE64URL_LEN(SIGNATURE_SIZE);
+    assert_true(
+        base64url_decode((struct text){ text.ptr + last, text.len - last }, signature, sizeof signature, &size));
+    for (size_t length = 0; length < sizeof signature; length += SIGNATURE_SIZE / 2 - 1) {
+        struct buffer out = { 0 };
+        buffer_append(&out, text.ptr, last);
+        add_part(&out, signature, length);
+        assert_refused(f, in_arena(f, &out), NULL);
+    }
+    struct buffer out = { 0 };
+    buffer_append(&out, text.ptr, last);
+    add_part(&out, signature, sizeof signature);
+    assert_refused(f, in_arena(f, &out), "signature");
+}
+
 static void huge_texts_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -255,4 +276,4 @@ TESTS(WITH(what_was_signed_verifies), cmocka_unit_test(the_standards_signature_v
       WITH(one_changed_character_anywhere_is_refused), WITH(every_cut_is_refused), WITH(dots_and_padding_are_refused),
       WITH(other_algorithms_are_refused), WITH(an_unsigned_text_is_refused), WITH(the_key_id_must_be_that_of_the_key),
       WITH(the_signature_of_another_key_is_refused), WITH(headers_that_are_odd_are_refused),
-      WITH(huge_texts_are_refused))
+      WITH(signatures_of_another_length_are_refused), WITH(huge_texts_are_refused))

@@ -1,6 +1,7 @@
 /* The tenants report: whose usage it is, who pays, in which order, and that nothing is lost or counted twice. */
 #include "commerce/tenants.h"
 
+#include "base/memory.h"
 #include "registration/customers.h"
 #include "registration/registration.h"
 #include "registration/stamp.h"
@@ -403,6 +404,36 @@ static void a_window_with_too_many_changes_asks_for_less_time(void **state)
     assert_int_equal(report(f, &query).count, 1);
 }
 
+/* Every request for memory fails once: the answer is an error, and the sanitizers find nothing left behind. */
+static void short_memory_is_an_error_and_leaks_nothing(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct posts posts = { .fixture = f };
+    struct tenants_query query = window(0, HOURS);
+    const struct meters *meters = summary_meters(f);
+    make_stamp(f);
+    uint64_t registration = register_as(f, "one", 201, BILLING_PAY_AS_YOU_USE, hour(0));
+    describe(f, 1, 101, INT64_MIN);
+    map(f, registration, 101, 151, hour(10));
+    for (int n = 0; n < HOURS; n++)
+        post(&posts, 1 + n % 2, CORES, n, "1");
+    send(&posts);
+    bool failed = true;
+    for (unsigned long n = 1; failed; n++) {
+        struct tenants tenants;
+        struct error_info info = { 0 };
+        struct arena *arena = arena_new(256, 0);
+        struct kv_txn *txn = store_fixture_read(&f->base);
+        (void)memory_fail_from(n);
+        err_t error = tenants_run(f->base.store, txn, arena, meters, &query, &tenants, &info);
+        failed = memory_fail_from(0);
+        assert_error(error, failed ? ERROR_NO_MEMORY : ERROR_OK);
+        assert_true(failed || n > 10);
+        store_read_end(txn);
+        arena_free(arena);
+    }
+}
+
 /* --- against a naive model: hour by hour, with the resolver asked for each --- */
 
 #define MODEL_SUBSCRIPTIONS 6
@@ -586,4 +617,5 @@ TESTS(WITH_USAGE(unmapped_tenants_come_first_then_those_with_most_usage),
       WITH_USAGE(a_stamp_without_the_commercial_side_does_not_know_who_pays),
       WITH_USAGE(the_commercial_side_alone_lists_mappings_of_every_stamp),
       WITH_USAGE(a_window_with_too_many_changes_asks_for_less_time),
+      WITH_USAGE(short_memory_is_an_error_and_leaks_nothing),
       WITH_USAGE(the_report_is_what_the_resolver_says_hour_by_hour))

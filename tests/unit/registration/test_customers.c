@@ -1,6 +1,9 @@
 /* Customers: which subscription a tenant is mapped to, at any time, and as known at any time. */
 #include "customer_fixture.h"
 
+#include "registration/customers_internal.h"
+#include "store/write.h"
+
 static struct customer_change *history_of(struct customer_fixture *f, uint64_t tenant, size_t *count)
 {
     struct guid id = tenant_id(tenant);
@@ -275,7 +278,62 @@ static void a_batch_of_the_largest_size_is_applied_as_a_whole(void **state)
     free(lines);
 }
 
-TESTS(CUSTOMER_TEST(a_change_without_a_date_holds_from_the_start_of_its_hour),
+static void what_fails_half_way_changes_nothing(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line lines[] = { line_of(1, 7, hour(0)), line_of(2, 8, hour(0)), line_of(3, 9, hour(0)) };
+    struct customer_apply apply;
+    customer_apply_init(&apply, lines, COUNT_OF(lines));
+    apply.base.registration = f->registration;
+    apply.base.by = apply.base.request = TEXT("");
+    apply.base.arena = f->arena;
+    store_fail_write(f->base.store, 3, ERROR_IO);
+    err_t error = store_run(f->base.store, &apply.base.job);
+    assert_error(error, ERROR_IO);
+    for (uint64_t tenant = 1; tenant <= 3; tenant++)
+        assert_int_equal(changes_of(f, tenant), 0);
+    /* The same job again, as the store may run it. */
+    assert_ok(store_run(f->base.store, &apply.base.job));
+    assert_int_equal(apply.changed_count, 3);
+    assert_int_equal(apply.base.effect_count, 3);
+    assert_int_equal(changes_of(f, 1), 1);
+}
+
+struct filling {
+    struct store_job job; /* first member */
+    uint64_t registration;
+};
+
+static err_t run_filling(struct store_write *write, struct store_job *job)
+{
+    struct guid tenant = tenant_id(1);
+    const struct customer_change change = { .number = CUSTOMER_CHANGES_MAX - 1,
+                                            .effective_ns = hour(0),
+                                            .recorded_ns = hour(0),
+                                            .mapped = true,
+                                            .customer_id = customer_id(7),
+                                            .by = TEXT(""),
+                                            .request = TEXT("") };
+    return customer_change_write(write_txn(write), ((struct filling *)job)->registration, &tenant, &change);
+}
+
+static void changes_of_a_tenant_have_a_bound(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct filling filling = { { .run = run_filling, .weight = 1 }, f->registration };
+    struct customer_line line = line_of(1, 9, hour(2));
+    struct customer_apply apply;
+    assert_ok(store_run(f->base.store, &filling.job));
+    assert_true(map_tenant(f, 1, 8, hour(1)));
+    apply_lines(f, &apply, &line, 1);
+    assert_int_equal(apply.base.refusal, ERROR_CONFLICT);
+    assert_int_equal(apply.base.effect_count, 0);
+    assert_int_equal(mapped_to(f, 1, hour(2), INT64_MAX), 8);
+    assert_true(map_tenant(f, 2, 9, hour(2)));
+}
+
+TESTS(CUSTOMER_TEST(what_fails_half_way_changes_nothing), CUSTOMER_TEST(changes_of_a_tenant_have_a_bound),
+      CUSTOMER_TEST(a_change_without_a_date_holds_from_the_start_of_its_hour),
       CUSTOMER_TEST(the_same_mapping_again_changes_nothing),
       CUSTOMER_TEST(another_subscription_for_the_tenant_replaces_the_first),
       CUSTOMER_TEST(mapping_a_subscription_to_another_tenant_moves_it),

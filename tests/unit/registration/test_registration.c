@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "registration/registration.h"
+#include "store/write.h"
 
 struct fixture {
     struct store_fixture base; /* first member */
@@ -452,6 +453,20 @@ static void history_tells_who_was_registered_when(void **state)
     assert_int_equal(history(f, 8, &changes), 0);
 }
 
+static void a_put_can_take_effect_earlier(void **state)
+{
+    struct fixture *f = *state;
+    struct registration_token token = token_of(9, BILLING_PAY_AS_YOU_USE);
+    struct registration_put *put = new_put(f, path_of(1, "g", "n"), &token);
+    struct registration_change change;
+    put->backdate_ns = 2 * NS_PER_DAY;
+    assert_ok(run_put(f, put));
+    int64_t hour = test_instant("2026-01-29T12:00:00Z");
+    assert_error(at(f, 9, hour - 1, INT64_MAX, &change), ERROR_NOT_FOUND);
+    assert_ok(at(f, 9, hour, INT64_MAX, &change));
+    assert_int_equal(change.recorded_ns, test_instant(FIXTURE_NOW));
+}
+
 static void numbers_are_never_used_again(void **state)
 {
     struct fixture *f = *state;
@@ -536,6 +551,72 @@ static void names_are_checked(void **state)
         assert_false(registration_name_is_valid(text_of(bad[i])));
     assert_false(registration_name_is_valid((struct text){ "a\0b", 3 }));
     assert_false(registration_name_is_valid(TEXT_NONE));
+}
+
+/* --- bounds --- */
+
+struct raw_job {
+    struct store_job job; /* first member */
+    uint8_t cloud;
+};
+
+/* As many entries as the most registrations have. */
+static err_t run_fill(struct store_write *write, struct store_job *job)
+{
+    (void)job;
+    err_t error = ERROR_OK;
+    for (uint32_t i = 0; i < REGISTRATIONS_MAX * 4 && error == ERROR_OK; i++) {
+        uint8_t key[5] = { 'z' };
+        put_u32be(key + 1, i);
+        error = kv_put(write_txn(write), KV_REGISTRATIONS, BYTES(key), TEXT(""));
+    }
+    return error;
+}
+
+static void there_is_a_bound_of_registrations(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job fill = { .run = run_fill, .weight = 1 };
+    struct registration_token token = token_of(10, BILLING_PAY_AS_YOU_USE);
+    put_well(f, path_of(1, "g", "n"), 9, BILLING_PAY_AS_YOU_USE);
+    assert_ok(store_run(f->base.store, &fill));
+    struct registration_put *put = new_put(f, path_of(1, "g", "m"), &token);
+    assert_error(run_put(f, put), ERROR_CONFLICT);
+    assert_non_null(strstr(put->info.message, "100000"));
+    put_well(f, path_of(1, "g", "n"), 9, BILLING_DEVELOPMENT); /* those that there are can change */
+}
+
+/* The last change that a stamp may have. */
+static err_t run_last_change(struct store_write *write, struct store_job *job)
+{
+    uint8_t key[24] = { [15] = ((const struct raw_job *)job)->cloud };
+    put_u64be(key + 16, REGISTRATION_CHANGES_MAX);
+    return kv_put(write_txn(write), KV_REGISTRATION_CHANGES, BYTES(key),
+                  TEXT("{\"effective\":\"2026-01-31T12:00:00Z\",\"recorded\":\"2026-01-31T12:00:00Z\",\"by\":\"x\","
+                       "\"registered\":true,\"registration\":1,\"subscriptionId\":"
+                       "\"00000000-0000-0000-0000-000000000001\",\"resourceGroup\":\"g\",\"name\":\"n\","
+                       "\"billingModel\":\"PayAsYouUse\",\"usageReporting\":true}"));
+}
+
+static void there_is_a_bound_of_changes_but_not_of_removals(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_job last = { .job = { .run = run_last_change, .weight = 1 }, .cloud = 9 };
+    struct registration_token token = token_of(9, BILLING_DEVELOPMENT);
+    struct registration_change change;
+    put_well(f, path_of(1, "g", "n"), 9, BILLING_PAY_AS_YOU_USE);
+    assert_ok(store_run(f->base.store, &last.job));
+    struct registration_put *put = new_put(f, path_of(1, "g", "n"), &token);
+    assert_error(run_put(f, put), ERROR_CONFLICT);
+    struct registration found;
+    assert_ok(find(f, path_of(1, "g", "n"), &found, NULL));
+    assert_int_equal(found.model, BILLING_PAY_AS_YOU_USE);
+    assert_int_equal(found.etag, 1);
+    put_well(f, path_of(1, "g", "n"), 9, BILLING_PAY_AS_YOU_USE); /* renewed as it is */
+    delete_well(f, path_of(1, "g", "n"));
+    assert_ok(at(f, 9, INT64_MAX, INT64_MAX, &change));
+    assert_false(change.registered);
+    assert_int_equal(change.number, REGISTRATION_CHANGES_MAX + 1);
 }
 
 /* --- failures --- */
@@ -686,6 +767,8 @@ TESTS(WITH_STORE(what_was_put_is_there_after_a_restart), WITH_STORE(facts_of_the
       WITH_STORE(a_name_has_one_stamp), WITH_STORE(patch_needs_one_and_keeps_what_it_does_not_name),
       WITH_STORE(remote_management_is_remembered), cmocka_unit_test(preconditions_compare_etags),
       WITH_STORE(changes_obey_preconditions), WITH_STORE(changes_hold_from_the_start_of_their_hour),
-      WITH_STORE(history_tells_who_was_registered_when), WITH_STORE(numbers_are_never_used_again),
-      WITH_STORE(lists_are_in_order_and_by_pages), cmocka_unit_test(names_are_checked),
-      WITH_STORE(failed_writes_leave_nothing), WITH_STORE(any_sequence_of_changes_is_remembered_as_it_was))
+      WITH_STORE(history_tells_who_was_registered_when), WITH_STORE(a_put_can_take_effect_earlier),
+      WITH_STORE(numbers_are_never_used_again), WITH_STORE(there_is_a_bound_of_registrations),
+      WITH_STORE(there_is_a_bound_of_changes_but_not_of_removals), WITH_STORE(lists_are_in_order_and_by_pages),
+      cmocka_unit_test(names_are_checked), WITH_STORE(failed_writes_leave_nothing),
+      WITH_STORE(any_sequence_of_changes_is_remembered_as_it_was))

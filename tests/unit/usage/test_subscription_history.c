@@ -4,6 +4,7 @@
 
 #include "base/crypto.h"
 #include "store/audit.h"
+#include "usage/rebuild.h"
 
 static unsigned tenant_at(struct usage_fixture *f, unsigned number, int64_t time_ns, int64_t known_ns)
 {
@@ -55,6 +56,7 @@ static void the_first_description_holds_ever_since(void **state)
     assert_true(changes[0].effective_ns == INT64_MIN);
     assert_true(changes[0].recorded_ns == now_of(f));
     assert_text(changes[0].by, "tester");
+    assert_int_equal(periods_of(f, 1, INT64_MAX).count, 1);
 }
 
 static void a_first_description_with_a_time_leaves_it_unknown_before(void **state)
@@ -79,6 +81,10 @@ static void a_later_description_holds_from_this_hour_on(void **state)
     assert_int_equal(tenant_at(f, 1, this_hour(f) - 1, INT64_MAX), 10);
     assert_int_equal(tenant_at(f, 1, this_hour(f), INT64_MAX), 11);
     assert_int_equal(tenant_now(f, 1), 11);
+    put_at(f, 1, 12, 0, NO_TIME); /* of one hour the last word counts */
+    assert_int_equal(tenant_now(f, 1), 12);
+    assert_int_equal(periods_of(f, 1, INT64_MAX).count, 2);
+    assert_int_equal(changes_of(f, 1), 3);
 }
 
 static void what_was_known_before_a_change_stays_visible(void **state)
@@ -153,6 +159,12 @@ static void deleting_undoes_what_was_scheduled(void **state)
     put_at(f, 1, 11, 0, later_ns);
     delete_now(f, 1);
     assert_int_equal(state_at(f, 1, later_ns), SUBSCRIPTION_DELETED);
+    int64_t deleted_ns = get(f, 1).deleted_ns;
+    put_at(f, 1, 11, 0, later_ns); /* to come back, but no */
+    clock_manual_advance(&f->base.clock, NS_PER_HOUR);
+    delete_now(f, 1);
+    assert_int_equal(state_at(f, 1, later_ns), SUBSCRIPTION_DELETED);
+    assert_true(get(f, 1).deleted_ns == deleted_ns);
 }
 
 /* Stores of schema 2 know no changes: what they say holds for ever, and the first change keeps it. */
@@ -228,6 +240,35 @@ static void failed_writes_leave_no_change(void **state)
     }
     store_fail_write(f->base.store, 0, ERROR_OK);
     put_at(f, 1, 11, 0, NO_TIME);
+}
+
+static void a_rebuilt_store_has_the_same_history(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct rebuild_options options = { .folder = f->base.folder.path,
+                                       .to_reported_ns = INT64_MAX,
+                                       .map_size_bytes = (size_t)1 << 30 };
+    struct rebuild_result result;
+    struct error_info info = { 0 };
+    size_t count, again;
+    int64_t past_ns = this_hour(f) - 50 * NS_PER_HOUR;
+    put_at(f, 1, 10, 0, NO_TIME);
+    put_at(f, 1, 11, 0, past_ns);
+    delete_now(f, 1);
+    struct subscription_change *before = history_of(f, 1, &count);
+    store_close(f->base.store);
+    f->base.store = NULL;
+    assert_ok(rebuild_run(&options, &result, &info));
+    store_fixture_open(&f->base);
+    struct subscription_change *after = history_of(f, 1, &again);
+    assert_int_equal(count, 3);
+    assert_int_equal(again, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(after[i].number, before[i].number);
+        assert_true(after[i].effective_ns == before[i].effective_ns && after[i].recorded_ns == before[i].recorded_ns);
+        assert_true(guid_equal(&after[i].tenant_id, &before[i].tenant_id) && after[i].state == before[i].state);
+    }
+    assert_int_equal(tenant_at(f, 1, past_ns - 1, INT64_MAX), 10);
 }
 
 /* --- any steps, against the rule in its plainest form --- */
@@ -312,4 +353,5 @@ TESTS(WITH_USAGE(the_first_description_holds_ever_since),
       WITH_USAGE(a_new_name_changes_no_owner_and_undoes_no_schedule),
       WITH_USAGE(deleting_and_describing_again_are_changes), WITH_USAGE(deleting_undoes_what_was_scheduled),
       WITH_USAGE(a_state_from_before_changes_were_kept_holds_until_the_first_one), WITH_USAGE(changes_are_bounded),
-      WITH_USAGE(failed_writes_leave_no_change), WITH_USAGE(any_changes_follow_the_rule))
+      WITH_USAGE(failed_writes_leave_no_change), WITH_USAGE(a_rebuilt_store_has_the_same_history),
+      WITH_USAGE(any_changes_follow_the_rule))
