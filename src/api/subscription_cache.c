@@ -9,8 +9,7 @@
 #include "base/memory.h"
 #include "commerce/catalogue.h"
 
-#define SET_ENTRIES 4
-#define SETS (SUBSCRIPTION_CACHE_ENTRIES_MAX / SET_ENTRIES)
+#define SETS (SUBSCRIPTION_CACHE_ENTRIES_MAX / SUBSCRIPTION_CACHE_SET_ENTRIES)
 
 struct entry {
     struct guid id, tenant_id;
@@ -21,7 +20,7 @@ struct entry {
 };
 
 struct subscription_cache {
-    struct entry entries[SETS][SET_ENTRIES];
+    struct entry entries[SETS][SUBSCRIPTION_CACHE_SET_ENTRIES];
 };
 
 err_t subscription_cache_new(struct subscription_cache **out)
@@ -58,7 +57,7 @@ err_t subscription_cache_get(const struct subscription_cache *cache, const struc
                              struct arena *arena, bool *known, struct commercial_subscription *out)
 {
     const struct entry *set = cache->entries[set_of(id)];
-    for (size_t i = 0; i < SET_ENTRIES; i++) {
+    for (size_t i = 0; i < SUBSCRIPTION_CACHE_SET_ENTRIES; i++) {
         if (set[i].expires_ns <= now_ns || !guid_equal(&set[i].id, id))
             continue;
         *known = set[i].known;
@@ -70,7 +69,7 @@ err_t subscription_cache_get(const struct subscription_cache *cache, const struc
 static struct entry *place_for(struct subscription_cache *cache, const struct guid *id, int64_t now_ns)
 {
     struct entry *set = cache->entries[set_of(id)], *place = &set[0];
-    for (size_t i = 0; i < SET_ENTRIES; i++) {
+    for (size_t i = 0; i < SUBSCRIPTION_CACHE_SET_ENTRIES; i++) {
         if (guid_equal(&set[i].id, id))
             return &set[i];
         if (set[i].expires_ns < place->expires_ns && place->expires_ns > now_ns)

@@ -11,6 +11,8 @@
 #include "registration/customers.h"
 
 #define SUBSCRIPTION_CACHE_ENTRIES_MAX 16384
+/* Each id belongs to one set of that many. */
+#define SUBSCRIPTION_CACHE_SET_ENTRIES 16
 
 struct subscription_cache;
 

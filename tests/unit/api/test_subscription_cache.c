@@ -92,19 +92,19 @@ static void a_full_set_gives_up_what_expires_first(void **state)
     struct arena *arena = arena_new(4096, 0);
     bool known;
     assert_ok(subscription_cache_new(&cache));
-    for (uint8_t i = 0; i < 5; i++) {
+    /* Those with an even number expire first, the later the number the sooner; one more than fits. */
+    for (uint8_t i = 0; i <= SUBSCRIPTION_CACHE_SET_ENTRIES; i++) {
         struct guid id = { { [0] = i, [8] = i, [15] = 9 } };
-        subscription_cache_put(cache, &id, NULL, 10, 100 + (i + 2) % 5); /* 102, 103, 104, 100, 101 */
+        subscription_cache_put(cache, &id, NULL, 10, (i % 2 == 0 ? 200 : 300) - i);
     }
-    static const bool kept[] = { true, true, true, false, true };
-    for (uint8_t i = 0; i < 5; i++) {
+    for (uint8_t i = 0; i <= SUBSCRIPTION_CACHE_SET_ENTRIES; i++) {
         struct guid id = { { [0] = i, [8] = i, [15] = 9 } };
         err_t error = subscription_cache_get(cache, &id, 20, arena, &known, NULL);
-        assert_error(error, kept[i] ? ERROR_OK : ERROR_NOT_FOUND);
+        assert_error(error, i == SUBSCRIPTION_CACHE_SET_ENTRIES - 2 ? ERROR_NOT_FOUND : ERROR_OK);
     }
-    struct guid last = { { [0] = 4, [8] = 4, [15] = 9 } }, first = { { [15] = 9 } };
-    subscription_cache_put(cache, &last, NULL, 20, 200);
-    assert_ok(subscription_cache_get(cache, &last, 150, arena, &known, NULL));
+    struct guid last = { { [0] = 1, [8] = 1, [15] = 9 } }, first = { { [15] = 9 } };
+    subscription_cache_put(cache, &last, NULL, 20, 500); /* its own place */
+    assert_ok(subscription_cache_get(cache, &last, 400, arena, &known, NULL));
     assert_ok(subscription_cache_get(cache, &first, 20, arena, &known, NULL));
     arena_free(arena);
     subscription_cache_free(cache);
