@@ -284,6 +284,7 @@ const registration_sources = [_][]const u8{
     "src/registration/payer.c",
     "src/registration/registration.c",
     "src/registration/registration_history.c",
+    "src/registration/registration_name.c",
     "src/registration/registration_token.c",
     "src/registration/registration_write.c",
     "src/registration/stamp.c",
@@ -349,6 +350,7 @@ const api_sources = [_][]const u8{
     "src/api/providers.c",
     "src/api/record_members.c",
     "src/api/records.c",
+    "src/api/registration_health.c",
     "src/api/registration_stamp.c",
     "src/api/registrations.c",
     "src/api/registrations_actions.c",
@@ -476,12 +478,17 @@ const benchmarks = [_]struct { name: []const u8, about: []const u8, needs: []con
     },
 };
 
+/// The program is to stay below 2 MB: what is not hot is made for size.
+const small_flags = [_][]const u8{"-Os"};
+
 const Layer = struct {
     name: []const u8,
     sources: []const []const u8,
     tests: []const []const u8,
     /// The layers that its files may include, and its tests are linked with.
     needs: []const []const u8,
+    /// Nothing in it is done a thousand times a second: made for size.
+    small: bool = false,
     /// The table of embedded files is linked in, too.
     assets: bool = false,
 };
@@ -492,21 +499,30 @@ const layers = [_]Layer{
     .{ .name = "store", .sources = &store_sources, .tests = &store_tests, .needs = &.{"base"} },
     .{ .name = "net", .sources = &net_sources, .tests = &net_tests, .needs = &.{"base"}, .assets = true },
     .{ .name = "usage", .sources = &usage_sources, .tests = &usage_tests, .needs = &.{ "base", "store" } },
-    .{ .name = "identity", .sources = &identity_sources, .tests = &identity_tests, .needs = &.{ "base", "store" } },
+    .{
+        .name = "identity",
+        .sources = &identity_sources,
+        .tests = &identity_tests,
+        .needs = &.{ "base", "store" },
+        .small = true,
+    },
     .{
         .name = "registration",
+        .small = true,
         .sources = &registration_sources,
         .tests = &registration_tests,
         .needs = &.{ "base", "store" },
     },
     .{
         .name = "commerce",
+        .small = true,
         .sources = &commerce_sources,
         .tests = &commerce_tests,
         .needs = &.{ "base", "store", "usage", "registration" },
     },
     .{
         .name = "api",
+        .small = true,
         .sources = &api_sources,
         .tests = &api_tests,
         .needs = &.{ "base", "store", "net", "usage", "identity", "registration", "commerce" },
@@ -514,6 +530,7 @@ const layers = [_]Layer{
     },
     .{
         .name = "cli",
+        .small = true,
         .sources = &cli_sources,
         .tests = &cli_tests,
         .needs = &.{ "base", "store", "net", "usage", "identity", "registration", "commerce", "api" },
@@ -527,6 +544,8 @@ const Vendored = struct {
     name: []const u8,
     includes: []const []const u8,
     sources: []const []const u8,
+    /// Those that are made for size.
+    small_sources: []const []const u8 = &.{},
     defines: []const []const u8 = &.{},
     flags: []const []const u8 = &.{},
     own_includes: []const []const u8 = &.{},
@@ -546,6 +565,16 @@ const vendored = [_]Vendored{
         .defines = &.{"-D_GNU_SOURCE"},
         .flags = &.{"-fno-strict-aliasing"},
         .sources = &.{
+            "src/timer.c",
+            "src/unix/async.c",
+            "src/unix/core.c",
+            "src/unix/linux.c",
+            "src/unix/loop-watcher.c",
+            "src/unix/loop.c",
+            "src/unix/stream.c",
+            "src/unix/tcp.c",
+        },
+        .small_sources = &.{
             "src/fs-poll.c",
             "src/idna.c",
             "src/inet.c",
@@ -554,16 +583,10 @@ const vendored = [_]Vendored{
             "src/strtok.c",
             "src/thread-common.c",
             "src/threadpool.c",
-            "src/timer.c",
-            "src/unix/async.c",
-            "src/unix/core.c",
             "src/unix/dl.c",
             "src/unix/fs.c",
             "src/unix/getaddrinfo.c",
             "src/unix/getnameinfo.c",
-            "src/unix/linux.c",
-            "src/unix/loop-watcher.c",
-            "src/unix/loop.c",
             "src/unix/pipe.c",
             "src/unix/poll.c",
             "src/unix/process.c",
@@ -573,8 +596,6 @@ const vendored = [_]Vendored{
             "src/unix/random-getrandom.c",
             "src/unix/random-sysctl-linux.c",
             "src/unix/signal.c",
-            "src/unix/stream.c",
-            "src/unix/tcp.c",
             "src/unix/thread.c",
             "src/unix/tty.c",
             "src/unix/udp.c",
@@ -602,28 +623,35 @@ const vendored = [_]Vendored{
             "library/aes.c",
             "library/aesce.c",
             "library/aesni.c",
-            "library/asn1parse.c",
-            "library/asn1write.c",
-            "library/base64.c",
             "library/bignum.c",
             "library/bignum_core.c",
             "library/chacha20.c",
             "library/chachapoly.c",
-            "library/cipher.c",
-            "library/cipher_wrap.c",
             "library/constant_time.c",
             "library/ctr_drbg.c",
             "library/ecdh.c",
             "library/ecdsa.c",
             "library/ecp.c",
             "library/ecp_curves.c",
+            "library/gcm.c",
+            "library/md.c",
+            "library/poly1305.c",
+            "library/sha1.c",
+            "library/sha256.c",
+            "library/sha512.c",
+            "library/ssl_msg.c",
+        },
+        .small_sources = &.{
+            "library/asn1parse.c",
+            "library/asn1write.c",
+            "library/base64.c",
+            "library/cipher.c",
+            "library/cipher_wrap.c",
             "library/entropy.c",
             "library/entropy_poll.c",
             "library/error.c",
-            "library/gcm.c",
             "library/hkdf.c",
             "library/hmac_drbg.c",
-            "library/md.c",
             "library/oid.c",
             "library/pem.c",
             "library/pk.c",
@@ -634,7 +662,6 @@ const vendored = [_]Vendored{
             "library/pkwrite.c",
             "library/platform.c",
             "library/platform_util.c",
-            "library/poly1305.c",
             "library/psa_crypto.c",
             "library/psa_crypto_aead.c",
             "library/psa_crypto_cipher.c",
@@ -649,12 +676,8 @@ const vendored = [_]Vendored{
             "library/psa_util.c",
             "library/rsa.c",
             "library/rsa_alt_helpers.c",
-            "library/sha1.c",
-            "library/sha256.c",
-            "library/sha512.c",
             "library/ssl_ciphersuites.c",
             "library/ssl_client.c",
-            "library/ssl_msg.c",
             "library/ssl_ticket.c",
             "library/ssl_tls.c",
             "library/ssl_tls12_client.c",
@@ -701,7 +724,18 @@ const vendored = [_]Vendored{
         .includes = &.{"include"},
         .sources = &.{ "src/api.c", "src/http.c", "src/llhttp.c" },
     },
-    .{ .name = "yyjson", .includes = &.{"."}, .sources = &.{"yyjson.c"} },
+    .{
+        .name = "yyjson",
+        // Numbers stay text and our own writer writes.
+        .defines = &.{
+            "-DYYJSON_DISABLE_WRITER=1",
+            "-DYYJSON_DISABLE_UTILS=1",
+            "-DYYJSON_DISABLE_NON_STANDARD=1",
+            "-DYYJSON_DISABLE_FAST_FP_CONV=1",
+        },
+        .includes = &.{"."},
+        .sources = &.{"yyjson.c"},
+    },
     .{
         .name = "libdeflate",
         .includes = &.{"."},
@@ -968,6 +1002,8 @@ fn addVendored(context: Context, library: Vendored, target: Target) *Build.Step.
     };
     const flags = joined(b, &.{ &.{"-w"}, library.defines, cpu_defines, library.flags });
     module.addCSourceFiles(.{ .root = root, .files = library.sources, .flags = flags });
+    const small = joined(b, &.{ flags, &small_flags });
+    module.addCSourceFiles(.{ .root = root, .files = library.small_sources, .flags = small });
     module.addCSourceFiles(.{ .files = library.our_sources, .flags = flags });
     return staticLibrary(b, library.name, module);
 }
@@ -1019,7 +1055,8 @@ fn addProgram(context: Context, target: Target, optimize: std.builtin.OptimizeMo
 
     for (&program.layers, layers) |*library, layer| {
         const module = ownModule(context, target, optimize, strip);
-        module.addCSourceFiles(.{ .files = layer.sources, .flags = ownFlags(context) });
+        const flags = joined(b, &.{ ownFlags(context), if (layer.small) &small_flags else &.{} });
+        module.addCSourceFiles(.{ .files = layer.sources, .flags = flags });
         library.* = staticLibrary(b, layer.name, module);
     }
 
