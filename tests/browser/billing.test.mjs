@@ -83,7 +83,9 @@ test("people see the pages of their role", async () => {
   await commerce(async (page) => {
     await page.waitForSelector(".decision");
     assert.equal(await page.textContent("h1"), "Registrations");
-    assert.deepEqual(await links(page), ["Registrations", "Customers", "Tenants", "Partners", "Documentation"]);
+    assert.deepEqual(await links(page), ["Registrations", "Customers", "Tenants", "Partners", "Audit log", "Documentation"]);
+    await page.goto(`${browser.base}/#/audit`);
+    await page.waitForSelector("main tbody tr, main .empty");
     await page.goto(`${browser.base}/#/usage`);
     await page.waitForSelector("text=There is nothing at this address for your role.");
   });
@@ -197,7 +199,8 @@ test("tenants that nobody mapped come first, and what is shown is what was used,
     assert.ok(badges.indexOf("Mapped") > badges.lastIndexOf("Not mapped"), badges.join());
 
     const more = page.locator(".tenant .link-button");
-    while ((await more.count()) > 0) await more.first().click();
+    for (let left = await more.count(); left > 0; left--) await more.first().click();
+    assert.equal(await more.count(), 0);
     const shown = await page.locator(".tenant [data-quantity]").evaluateAll((cells) => cells.map((cell) => cell.dataset.quantity));
     const used = await summary(browser, page, { from, to, axis: "usage", granularity: "total", groupBy: "meter" });
     assert.equal(sum(shown), sum(used.map(({ quantity }) => quantity)), "all tenants together used what the stamp metered");
@@ -258,6 +261,18 @@ test("a tenant is attributed from a day on, the history tells who paid, and it c
     await page.waitForSelector(".dialog", { state: "detached" });
     await card.locator('.badge:text-is("Not mapped")').waitFor();
   }, { expectErrors: true }));
+
+test("a server that has no usage shows who pays and makes up no figures", () =>
+  commerce(async (page) => {
+    const payer = { kind: "customer", subscriptionId: CUSTOMER, from: "2026-03-01T00:00:00Z", to: "2026-03-05T11:00:00Z", quantities: [] };
+    const answer = { from: payer.from, to: payer.to, usage: "not forwarded yet",
+      value: [{ tenantId: NOBODYS, displayName: "", mapped: true, subscriptions: [], payers: [payer] }] };
+    await page.route("**/v1/tenants?*", (route) => route.fulfill({ json: answer }));
+    await open(page, "tenants", ".tenant");
+    const text = await page.textContent("main");
+    assert.ok(text.includes("Quantities: not forwarded yet.") && text.includes(CUSTOMER));
+    assert.ok(!text.includes("No usage."), "nobody knows that there was none");
+  }));
 
 // ---- customers ----
 
@@ -454,44 +469,48 @@ test("the tree of providers is that of the API, with each one's direct tenants",
 
 // ---- for everybody, everywhere ----
 
-test("a page whose figures cannot be read says so, and reads them when it is asked again", async () => {
-  for (const [role, name, wait] of PAGES) {
+/** Signs in once per role and goes through its pages. */
+const everyPage = async (run, options) => {
+  for (const role of ["operator", "commerce"]) {
     await as[role](async (page) => {
-      const error = { code: "ServiceUnavailable", message: "busy; send it again" };
-      await page.route(/\/v1\/(?!session|status|meters|subscriptions)/, (route) => route.fulfill({ status: 503, json: { error } }));
-      await page.goto(`${browser.base}/#/${name}`);
-      await page.reload(); // it may be the page that is shown already
-      await page.waitForSelector('.notice.bad:has-text("busy; send it again")');
-      await page.unroute(/\/v1\/(?!session|status|meters|subscriptions)/);
-      await page.click("text=Try again");
-      await page.waitForSelector(wait);
-      assert.equal(await page.locator(".notice.bad").count(), 0, name);
-    }, { expectErrors: true });
-  }
-});
-
-/** Opens each page and its dialogs, and looks at each. */
-const visit = async (look, options) => {
-  for (const [role, name, wait] of PAGES) {
-    await as[role](async (page) => {
-      await open(page, name, wait);
-      await look(page, `${name} of ${role}`);
-      const dialogs = { customers: ["Map a tenant", "Import CSV"], partners: ["Add a partner", "Add a subscription"],
-        tenants: role === "commerce" ? ["Attribute …", "History"] : [] }[name] ?? [];
-      for (const words of dialogs) {
-        await page.click(`button:has-text("${words}") >> nth=0`);
-        await page.waitForFunction(() => document.querySelector(".dialog") && !document.querySelector(".loading"));
-        await look(page, `${name}, ${words}`);
-        await page.keyboard.press("Escape");
-        await page.waitForSelector(".dialog", { state: "detached" });
-      }
-      if (name === "registration") {
-        await page.click("text=Renew the registration");
-        await look(page, "the steps of registration");
-      }
+      for (const [of, name, wait] of PAGES) if (of === role) await run(page, role, name, wait);
     }, options);
   }
 };
+
+test("a page whose figures cannot be read says so, and reads them when it is asked again", () =>
+  everyPage(async (page, _, name, wait) => {
+    const figures = /\/v1\/(?!session|status|meters|subscriptions)/;
+    const error = { code: "ServiceUnavailable", message: "busy; send it again" };
+    await page.route(figures, (route) => route.fulfill({ status: 503, json: { error } }));
+    await page.goto(`${browser.base}/#/${name}`);
+    await page.reload(); // it may be the page that is shown already
+    await page.waitForSelector('.notice.bad:has-text("busy; send it again")');
+    await page.unroute(figures);
+    await page.click("text=Try again");
+    await page.waitForSelector(wait);
+    assert.equal(await page.locator(".notice.bad").count(), 0, name);
+  }, { expectErrors: true }));
+
+/** Opens each page and its dialogs, and looks at each. */
+const visit = (look, options) =>
+  everyPage(async (page, role, name, wait) => {
+    await open(page, name, wait);
+    await look(page, `${name} of ${role}`);
+    const dialogs = { customers: ["Map a tenant", "Import CSV"], partners: ["Add a partner", "Add a subscription"],
+      tenants: role === "commerce" ? ["Attribute …", "History"] : [] }[name] ?? [];
+    for (const words of dialogs) {
+      await page.click(`button:has-text("${words}") >> nth=0`);
+      await page.waitForFunction(() => document.querySelector(".dialog") && !document.querySelector(".loading"));
+      await look(page, `${name}, ${words}`);
+      await page.keyboard.press("Escape");
+      await page.waitForSelector(".dialog", { state: "detached" });
+    }
+    if (name === "registration") {
+      await page.click("text=Renew the registration");
+      await look(page, "the steps of registration");
+    }
+  }, options);
 
 test("these pages and their dialogs pass axe in both themes", async () => {
   for (const dark of [false, true]) await visit((page, what) => checkAccessibility(page, `${what}, ${dark ? "dark" : "light"}`), { dark });
@@ -511,6 +530,11 @@ test("a dialog keeps the keyboard, Escape closes it, and the focus goes back to 
       assert.ok(["dialog", "BODY"].includes(where), `the focus went to ${where}`); // BODY: the browser's own bar
     }
     await page.keyboard.press("Escape");
+    await page.waitForSelector(".dialog", { state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Add a partner");
+    await page.keyboard.press("Enter");
+    await page.focus('.dialog button:text-is("Cancel")');
+    await page.keyboard.press("Enter");
     await page.waitForSelector(".dialog", { state: "detached" });
     assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Add a partner");
     await open(page, "registrations", ".decision");

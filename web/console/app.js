@@ -33,7 +33,7 @@ const PAGES = [
   { path: "registration", title: "Registration", section: "Billing", roles: ["operator"], ofStamp: true, view: RegistrationPage },
   { path: "providers", title: "Providers", section: "Billing", roles: ["operator"], ofStamp: true, view: ProvidersPage },
   { path: "status", title: "Status", section: "Server", roles: ["operator"], view: StatusPage },
-  { path: "audit", title: "Audit log", section: "Server", roles: ["operator"], view: AuditPage },
+  { path: "audit", title: "Audit log", section: "Server", roles: ["operator", "commerce"], view: AuditPage },
   // Reached from other pages; the navigation shows where they belong.
   { path: "explain", title: "Behind a figure", of: "usage", roles: ["operator", "tenant"], ofStamp: true, view: ExplainPage },
   { path: "record", title: "Record", of: "usage", roles: ["operator", "tenant"], ofStamp: true, view: RecordPage },

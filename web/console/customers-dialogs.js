@@ -147,4 +147,3 @@ export class HistoryDialog extends Component {
       <p class="dim small">A change holds from its hour on and overrides whatever was said before about that hour and later ones.</p>`;
   }
 }
-

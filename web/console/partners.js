@@ -115,8 +115,8 @@ export class PartnersPage extends Component {
             <input id="subscription-filter" type="search" value=${filter} placeholder="an id, a partner, an offer …"
               onInput=${(event) => this.setState({ filter: event.target.value })} />
             <button type="button" class="button" onClick=${() => this.open("subscription")}><${Icon} name="plus" />Add a subscription</button></div></div>
-        ${all.length === 0 && html`<p class="empty-line">None yet. Registrations and customers can name only subscriptions that are entered here (or that an
-          external resolver knows).</p>`}
+        ${all.length === 0 && html`<p class="empty-line">None yet. Only a subscription that is entered here (or that an external resolver knows) can pay for
+          a tenant.</p>`}
         ${all.length > 0 && shown.length === 0 && html`<p class="empty-line" role="status">No subscription has this text.</p>`}
         ${shown.length > 0 && html`
         <div class="table-scroll" role="region" aria-label="Commercial subscriptions" tabindex="0"><table class="stack ids">

@@ -155,7 +155,7 @@ export class TenantsPage extends Component {
           <h3>${name}</h3>
           ${row.mapped === false && html`<${Badge} kind="warn">Not mapped<//>`}
           ${row.mapped === true && html`<${Badge} kind="good">Mapped<//>`}
-          ${row.tenantId && html`<span class="detail">Tenant <code>${row.tenantId}</code></span>`}
+          ${row.tenantId && row.displayName && html`<span class="detail">Tenant <code>${row.tenantId}</code></span>`}
           ${(row.subscriptions ?? []).map(({ subscriptionId, displayName, state }) => html`<span key=${subscriptionId} class="detail">
             ${displayName && displayName !== name ? displayName : "Subscription"} <code>${subscriptionId}</code>${state && state !== "Enabled" ? ` (${state.toLowerCase()})` : ""}</span>`)}
           ${severalStamps && registration && html`<span class="detail">on ${showPath(registration)}</span>`}
@@ -178,7 +178,7 @@ export class TenantsPage extends Component {
       return html`<div key=${`${payer.from} ${payer.subscriptionId}`} class="payer">
         <p><strong>${title}</strong>${subscriptionId && html` <code>${subscriptionId}</code>`}
           <span class="detail">${shortTime(payer.from)} to ${shortTime(payer.to)}${payer.since ? ` · pays since ${shortTime(payer.since)}` : ""}</span></p>
-        ${payer.quantities && html`<${Quantities} quantities=${payer.quantities} of=${name} />`}
+        ${!this.state.answer.usage && html`<${Quantities} quantities=${payer.quantities} of=${name} />`}
       </div>`;
     });
   }
