@@ -54,6 +54,7 @@ const base_sources = [_][]const u8{
     "src/base/signature.c",
     "src/base/siphash.c",
     "src/base/text.c",
+    "src/base/url.c",
     "src/base/workers.c",
 };
 
@@ -79,6 +80,7 @@ const base_tests = [_][]const u8{
     "tests/unit/base/test_signature.c",
     "tests/unit/base/test_siphash.c",
     "tests/unit/base/test_text.c",
+    "tests/unit/base/test_url.c",
     "tests/unit/base/test_workers.c",
 };
 
@@ -278,6 +280,7 @@ const registration_sources = [_][]const u8{
     "src/registration/billing_model.c",
     "src/registration/customers.c",
     "src/registration/customers_check.c",
+    "src/registration/customers_file.c",
     "src/registration/customers_plan.c",
     "src/registration/customers_write.c",
     "src/registration/pasted.c",
@@ -300,6 +303,7 @@ const registration_tests = [_][]const u8{
     "tests/unit/registration/test_customers_model.c",
     "tests/unit/registration/test_payer.c",
     "tests/unit/registration/test_registration.c",
+    "tests/unit/registration/test_registration_lists.c",
     "tests/unit/registration/test_registration_token.c",
     "tests/unit/registration/test_stamp.c",
 };
@@ -360,6 +364,7 @@ const api_sources = [_][]const u8{
     "src/api/retention.c",
     "src/api/routes.c",
     "src/api/sessions.c",
+    "src/api/skip_token.c",
     "src/api/subscription_cache.c",
     "src/api/subscription_lookup.c",
     "src/api/subscription_resolver.c",
@@ -453,6 +458,7 @@ const fuzz_targets = [_][]const u8{
     "canary",
     "correction",
     "csv",
+    "customers_file",
     "decimal",
     "file_check",
     "filter",
@@ -462,6 +468,7 @@ const fuzz_targets = [_][]const u8{
     "page_token",
     "record",
     "registration_token",
+    "skip_token",
 };
 
 /// tests/bench/bench_NAME.c: parts measured inside one process; printed, never asserted.
@@ -1218,10 +1225,11 @@ const Sanitized = struct {
     fn vendoredArchive(san: Sanitized, library: Vendored) LazyPath {
         const b = san.context.b;
         const root = san.context.vendor.path(b, library.name);
-        const count = library.sources.len + library.our_sources.len;
+        const theirs = joined(b, &.{ library.sources, library.small_sources });
+        const count = theirs.len + library.our_sources.len;
         const objects = b.allocator.alloc(LazyPath, count) catch @panic("OOM");
         for (objects, 0..) |*object, index| {
-            const ours = index >= library.sources.len;
+            const ours = index >= theirs.len;
             const clang = san.compiler();
             clang.addArgs(library.defines);
             clang.addArgs(if (builtin.cpu.arch == .aarch64) library.aarch64_defines else library.x86_64_defines);
@@ -1233,7 +1241,7 @@ const Sanitized = struct {
             for (library.other_includes) |path| clang.addPrefixedDirectoryArg("-I", san.context.vendor.path(b, path));
             clang.addPrefixedDirectoryArg("-I", b.path("src"));
             clang.addPrefixedDirectoryArg("-I", b.path(our_headers));
-            const source = if (ours) b.path(library.our_sources[index - library.sources.len]) else root.path(b, library.sources[index]);
+            const source = if (ours) b.path(library.our_sources[index - theirs.len]) else root.path(b, theirs[index]);
             object.* = compile(clang, source);
         }
         return san.archiveOf(library.name, objects);

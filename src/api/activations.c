@@ -213,6 +213,7 @@ void handle_activation_put(struct http_exchange *exchange, void *context)
     }
     activation_put_init(&call->put, http_arena(exchange), key_text, call_of(exchange)->identity.name);
     call->put.trusted_key_id = api->options.trusted_key_id;
+    call->put.precondition = request_precondition(exchange);
     const struct audit_entry entry = { .action = TEXT("activation.put"), .subject = TEXT("activations/default") };
     write_call_start_audited(&call->write, &call->put.job, exchange, &entry, activation_was_put, put_done);
 }
@@ -222,7 +223,10 @@ void handle_activation_put(struct http_exchange *exchange, void *context)
 static void delete_done(struct write_call *write)
 {
     const struct activation_call *call = CONTAINER_OF(write, struct activation_call, write);
-    http_respond_empty(write->exchange, call->delete_job.changed ? 200 : 204);
+    if (call->delete_job.refusal != ERROR_OK)
+        respond_info(write->exchange, &call->delete_job.info);
+    else
+        http_respond_empty(write->exchange, call->delete_job.changed ? 200 : 204);
 }
 
 void handle_activation_delete(struct http_exchange *exchange, void *context)
@@ -243,6 +247,7 @@ void handle_activation_delete(struct http_exchange *exchange, void *context)
     }
     bool forget_signer = found && text_equal_nocase(forget, TEXT("true"));
     activation_delete_init(&call->delete_job, forget_signer);
+    call->delete_job.precondition = request_precondition(exchange);
     const struct audit_entry entry = { .action = TEXT("activation.delete"),
                                        .subject = TEXT("activations/default"),
                                        .detail = forget_signer ? TEXT("{\"forgetSigner\":true}") : TEXT_NONE };

@@ -65,9 +65,8 @@ static void position_set(struct position *position, const struct registration_pa
 
 static bool is_asked_for(const struct approval_call *call, const struct registration *registration)
 {
-    return (call->name.ptr == NULL || text_equal_nocase(registration->path.name, call->name)) &&
-           (call->resource_group.ptr == NULL ||
-            text_equal_nocase(registration->path.resource_group, call->resource_group));
+    return call->resource_group.ptr == NULL ||
+           text_equal_nocase(registration->path.resource_group, call->resource_group);
 }
 
 /* What is asked for among the registrations of one page; 'more' when it is more than the limit. */
@@ -90,7 +89,7 @@ static err_t take_page(struct approval_call *call, struct kv_txn *txn, struct ar
 }
 
 /* Page by page; those on which nothing is asked for leave nothing in the arena. */
-static err_t find(struct approval_call *call, struct kv_txn *txn, struct arena *arena)
+static err_t find_page(struct approval_call *call, struct kv_txn *txn, struct arena *arena)
 {
     const struct guid *subscription = call->has_subscription ? &call->subscription : NULL;
     bool others = true;
@@ -113,19 +112,16 @@ static err_t find(struct approval_call *call, struct kv_txn *txn, struct arena *
     return ERROR_OK;
 }
 
-static err_t check_one(struct approval_call *call, struct error_info *info)
+static err_t find_one(struct approval_call *call, struct kv_txn *txn, struct arena *arena)
 {
-    if (call->count == 0)
-        return error_set(info, ERROR_REGISTRATION_NOT_FOUND, NULL,
-                         "there is no registration '%.*s'%s; see GET /v1/commerce/approvals for their names",
-                         (int)(call->name.len < REGISTRATION_NAME_SIZE_MAX ? call->name.len : 90), call->name.ptr,
-                         call->has_subscription ? " of that subscription" : "");
-    if (call->count > 1 || call->more)
-        return error_set(info, ERROR_CONFLICT, call->has_subscription ? "resourceGroup" : "subscriptionId",
-                         "there are several registrations '%.*s'; say which with ?subscriptionId=%s",
-                         (int)(call->name.len < REGISTRATION_NAME_SIZE_MAX ? call->name.len : 90), call->name.ptr,
-                         call->has_subscription ? " and &resourceGroup=" : "");
-    return ERROR_OK;
+    struct registration *found = &call->registrations[0];
+    err_t error = registration_find_by_name(txn, arena, call->has_subscription ? &call->subscription : NULL,
+                                            call->resource_group, call->name, found, &call->job.info);
+    if (error != ERROR_OK)
+        return error;
+    call->base_ids[0] = found->path.subscription_id;
+    call->count = 1;
+    return approval_get(txn, arena, found->number, &call->approvals[0]);
 }
 
 static err_t read_registrations(struct read_job *job, struct kv_txn *txn)
@@ -137,10 +133,7 @@ static err_t read_registrations(struct read_job *job, struct kv_txn *txn)
     call->base_ids = arena_array(arena, call->limit, sizeof *call->base_ids);
     if (call->registrations == NULL || call->approvals == NULL || call->base_ids == NULL)
         return ERROR_NO_MEMORY;
-    err_t error = find(call, txn, arena);
-    if (error != ERROR_OK)
-        return error;
-    return call->name.ptr == NULL ? ERROR_OK : check_one(call, &job->info);
+    return call->name.ptr == NULL ? find_page(call, txn, arena) : find_one(call, txn, arena);
 }
 
 /* --- answering --- */
@@ -204,8 +197,7 @@ static void respond(struct approval_call *call)
 static bool was_put(struct audited_job *audited)
 {
     const struct approval_put *put = (const struct approval_put *)audited->wanted;
-    const struct approval_call *call = CONTAINER_OF(audited->wanted, struct approval_call, put.job);
-    const struct registration *registration = &call->registrations[0];
+    const struct registration *registration = &put->registration;
     if (!put->changed)
         return false;
     struct buffer text = { 0 };
@@ -229,6 +221,11 @@ static void put_done(struct write_call *write)
         respond_error(write->exchange, ERROR_REGISTRATION_NOT_FOUND, NULL, "the registration was deleted meanwhile");
         return;
     }
+    if (call->put.refusal != ERROR_OK) {
+        respond_info(write->exchange, &call->put.info);
+        return;
+    }
+    call->registrations[0] = call->put.registration;
     call->approvals[0] = call->put.result;
     respond(call);
 }
@@ -330,7 +327,7 @@ static void start_one(struct http_exchange *exchange, bool changes, enum approva
     if (call == NULL)
         return;
     call->name = http_request(exchange)->parameters[0];
-    call->limit = 1; /* another one is 'more' */
+    call->limit = 1;
     call->changes = changes;
     call->wanted = wanted;
     start(call, exchange);

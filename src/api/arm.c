@@ -5,6 +5,7 @@
 
 #include "api/arm_resource.h"
 #include "base/members.h"
+#include "commerce/catalogue.h"
 #include "usage/subscription_history.h"
 
 #define ENDPOINTS_LIST_FROM "2019-05-01" /* from this api-version on the answer is a list of clouds */
@@ -150,37 +151,42 @@ static err_t read_one(struct read_job *job, struct kv_txn *txn)
     return ERROR_OK;
 }
 
-/* The commercial side has no list of subscriptions but those that stamps are registered under. */
-static void put_registered(struct json_writer *json, const struct guid *id)
+/* The commercial side has no list of subscriptions but those that stamps are registered under. Whose they are is in the
+ * catalogue, where somebody entered them; else tenantId is all zeros. */
+static err_t put_registered(struct json_writer *json, struct kv_txn *txn, struct arena *arena, const struct guid *id)
 {
     struct subscription subscription = { .id = *id, .state = SUBSCRIPTION_ENABLED };
+    struct commercial_subscription known;
     subscription.display_name = subscription.owner = subscription.offer_id = TEXT("");
+    err_t error = catalogue_get(txn, arena, id, &known);
+    if (error == ERROR_OK)
+        subscription.tenant_id = known.tenant_id;
     put_subscription(json, &subscription);
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
 /* Theirs, by pages. */
 static err_t read_registered(struct read_job *job, struct kv_txn *txn)
 {
     const struct guid *after = &((struct subscription_read *)job)->id; /* zeros come before all others */
+    struct arena *arena = http_arena(job->exchange);
     struct guid *ids;
     size_t count, first = 0;
-    err_t error = registration_subscriptions(txn, http_arena(job->exchange), &ids, &count);
+    err_t error = registration_subscriptions(txn, arena, &ids, &count);
     if (error != ERROR_OK)
         return error;
     while (first < count && memcmp(ids[first].bytes, after->bytes, sizeof after->bytes) <= 0)
         first++;
     size_t end = count - first > SUBSCRIPTIONS_PAGE_SIZE ? first + SUBSCRIPTIONS_PAGE_SIZE : count;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
-    for (size_t i = first; i < end; i++)
-        put_registered(&json, &ids[i]);
+    begin_value_list(&json);
+    for (size_t i = first; i < end && error == ERROR_OK; i++)
+        error = put_registered(&json, txn, arena, &ids[i]);
     json_end_array(&json);
     if (end < count)
-        put_next_link(&json, job->exchange, ids[end - 1].bytes, sizeof ids[end - 1].bytes);
+        put_guid_next_link(&json, job->exchange, &ids[end - 1]);
     json_end_object(&json);
-    return ERROR_OK;
+    return error;
 }
 
 static err_t read_registered_one(struct read_job *job, struct kv_txn *txn)
@@ -195,8 +201,7 @@ static err_t read_registered_one(struct read_job *job, struct kv_txn *txn)
     struct json_writer json = json_writer(&job->body);
     if (count == 0)
         return error_set(&job->info, ERROR_SUBSCRIPTION_NOT_FOUND, NULL, "No stamp is registered under it.");
-    put_registered(&json, id);
-    return ERROR_OK;
+    return put_registered(&json, txn, http_arena(job->exchange), id);
 }
 
 static bool is_commerce(struct http_exchange *exchange)
@@ -221,12 +226,10 @@ static void start_read(struct http_exchange *exchange, err_t (*read)(struct read
 void handle_arm_subscriptions(struct http_exchange *exchange, void *context)
 {
     (void)context;
-    struct text after = TEXT_NONE;
+    bool has_after;
     struct guid id = { { 0 } };
-    if (is_commerce(exchange) && !require_skip_token(exchange, &after))
+    if (is_commerce(exchange) && !require_skip_guid(exchange, &id, &has_after))
         return;
-    if (after.len == sizeof id.bytes)
-        memcpy(id.bytes, after.ptr, after.len);
     start_read(exchange, is_commerce(exchange) ? read_registered : read_own, &id);
 }
 

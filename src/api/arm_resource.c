@@ -1,13 +1,10 @@
 /* Parts of ARM requests and answers that registrations and their customers have in common. */
 #include "api/arm_resource.h"
 
-#include "base/check.h"
-#include "base/encode.h"
+#include "api/skip_token.h"
 #include "base/members.h"
 
 #define SKIP_TOKEN TEXT("$skipToken")
-/* Of what is behind it; a path of two names at most. */
-#define SKIP_TOKEN_BYTES_MAX 256
 
 /* The first one is what a message recommends. */
 const char *const azurestack_versions[] = { "2017-06-01", "2016-01-01", "2020-06-01-preview", "2022-06-01", NULL };
@@ -62,36 +59,56 @@ void set_etag_header(struct http_exchange *exchange, struct text etag)
 
 /* --- pages --- */
 
-bool require_skip_token(struct http_exchange *exchange, struct text *after)
+/* ptr NULL on the first page. */
+static struct text skip_token_of(struct http_exchange *exchange)
 {
     bool found;
-    uint8_t bytes[SKIP_TOKEN_BYTES_MAX];
-    size_t size;
     struct text token = http_query(http_request(exchange), SKIP_TOKEN, &found);
-    *after = TEXT_NONE;
-    if (!found || token.len == 0)
-        return true;
-    if (!base64url_decode(token, bytes, sizeof bytes, &size)) {
-        respond_error(exchange, ERROR_INVALID_PROPERTY, "$skipToken",
-                      "$skipToken is not one of this list; take it from nextLink as it is");
-        return false;
-    }
-    *after = arena_text(http_arena(exchange), (struct text){ (const char *)bytes, size });
-    if (after->ptr == NULL)
-        respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
-    return after->ptr != NULL;
+    return found && token.len > 0 ? token : TEXT_NONE;
 }
 
-void put_next_link(struct json_writer *json, struct http_exchange *exchange, const void *after, size_t size_bytes)
+bool require_skip_guid(struct http_exchange *exchange, struct guid *after, bool *given)
 {
-    char token[BASE64URL_LEN(SKIP_TOKEN_BYTES_MAX) + 1];
-    REQUIRE(size_bytes <= SKIP_TOKEN_BYTES_MAX);
-    size_t length = base64url_encode(after, size_bytes, token);
-    struct text link = link_with(exchange, SKIP_TOKEN, (struct text){ token, length });
+    struct error_info info = { 0 };
+    struct text token = skip_token_of(exchange);
+    *given = token.ptr != NULL;
+    if (!*given || skip_token_read_guid(token, after, &info) == ERROR_OK)
+        return true;
+    respond_info(exchange, &info);
+    return false;
+}
+
+bool require_skip_registration(struct http_exchange *exchange, struct registration_path *after, bool *given)
+{
+    struct error_info info = { 0 };
+    struct text token = skip_token_of(exchange);
+    *given = token.ptr != NULL;
+    if (!*given || skip_token_read_registration(http_arena(exchange), token, after, &info) == ERROR_OK)
+        return true;
+    respond_info(exchange, &info);
+    return false;
+}
+
+static void put_next_link(struct json_writer *json, struct http_exchange *exchange, struct text token)
+{
+    struct text link = link_with(exchange, SKIP_TOKEN, token);
     if (link.ptr == NULL)
         json->out->failed = true; /* a list that ended here would look whole */
     else
         put_member(json, "nextLink", link);
+}
+
+void put_guid_next_link(struct json_writer *json, struct http_exchange *exchange, const struct guid *last)
+{
+    char token[SKIP_TOKEN_SIZE_MAX];
+    put_next_link(json, exchange, skip_token_of_guid(last, token));
+}
+
+void put_registration_next_link(struct json_writer *json, struct http_exchange *exchange,
+                                const struct registration *last)
+{
+    char token[SKIP_TOKEN_SIZE_MAX];
+    put_next_link(json, exchange, skip_token_of_registration(&last->path, token));
 }
 
 /* --- answers --- */

@@ -29,11 +29,14 @@ struct precondition request_precondition(struct http_exchange *exchange);
 /* The header ETag, in quotes; nothing when ptr is NULL. Before answering. */
 void set_etag_header(struct http_exchange *exchange, struct text etag);
 
-/* $skipToken (or 'name'): opaque bytes that arm_next_link was given, in base64url; *after has ptr NULL on the first
- * page. Answers InvalidProperty and returns false when it is none of ours. */
-bool require_skip_token(struct http_exchange *exchange, struct text *after);
+/* $skipToken: where the page before ended (skip_token.h); *given is false on the first page. Answers InvalidProperty
+ * and returns false when it is none of ours. */
+bool require_skip_guid(struct http_exchange *exchange, struct guid *after, bool *given);
+bool require_skip_registration(struct http_exchange *exchange, struct registration_path *after, bool *given);
 /* The member nextLink, absolute, with all parameters of the request and $skipToken. Any thread. */
-void put_next_link(struct json_writer *json, struct http_exchange *exchange, const void *after, size_t size_bytes);
+void put_guid_next_link(struct json_writer *json, struct http_exchange *exchange, const struct guid *last);
+void put_registration_next_link(struct json_writer *json, struct http_exchange *exchange,
+                                const struct registration *last);
 
 /* The member systemData. by_user: somebody at the console, else a token ("Key"). */
 struct arm_stamp {

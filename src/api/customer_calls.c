@@ -11,26 +11,6 @@
 
 /* --- values --- */
 
-err_t read_effective(struct text text, const char *target, int64_t *out_ns, struct error_info *info)
-{
-    *out_ns = INT64_MIN;
-    if (text.len == 0)
-        return ERROR_OK;
-    if (instant_parse(text, out_ns) != ERROR_OK || *out_ns != hour_start_ns(instant_hour(*out_ns)))
-        return error_set(info, ERROR_INVALID_PROPERTY, target,
-                         "effectiveFrom must be a time on the hour such as 2026-01-31T13:00:00Z");
-    return ERROR_OK;
-}
-
-err_t read_tenant(struct text text, const char *target, struct guid *out, struct error_info *info)
-{
-    if (guid_parse(text, out) && !guid_is_zero(out))
-        return ERROR_OK;
-    return error_set(info, ERROR_INVALID_PROPERTY, target,
-                     text.len == 0 ? "tenantId is missing: the id (a GUID) of the customer's Entra tenant"
-                                   : "tenantId must be the id (a GUID) of the customer's Entra tenant");
-}
-
 bool read_query_time(struct http_exchange *exchange, const char *name, int64_t absent_ns, int64_t *out_ns)
 {
     bool found;
@@ -53,8 +33,6 @@ bool require_registration_query(struct http_exchange *exchange, struct registrat
     struct text subscription = http_query(request, TEXT("subscriptionId"), &found);
     *out = (struct registration_query){ .name = http_query(request, TEXT("registration"), &found),
                                         .resource_group = http_query(request, TEXT("resourceGroup"), &found) };
-    if (out->resource_group.len == 0)
-        out->resource_group = TEXT_NONE;
     out->has_subscription = subscription.len > 0;
     if (id.len > 0 && (!text_to_u64(id, &number) || number == 0)) {
         respond_error(exchange, ERROR_INVALID_PROPERTY, "registrationId", "registrationId must be a number");
@@ -73,38 +51,11 @@ bool require_registration_query(struct http_exchange *exchange, struct registrat
     return true;
 }
 
-static int shown_name(struct text name)
-{
-    return (int)(name.len < REGISTRATION_NAME_SIZE_MAX ? name.len : REGISTRATION_NAME_SIZE_MAX);
-}
-
 static err_t find_by_name(struct kv_txn *txn, struct arena *arena, const struct registration_query *query,
                           struct registration *out, struct error_info *info)
 {
-    struct registration *all;
-    size_t count, matches = 0;
-    err_t error = registration_list(txn, arena, query->has_subscription ? &query->subscription_id : NULL,
-                                    query->has_subscription ? query->resource_group : TEXT_NONE, &all, &count);
-    if (error != ERROR_OK)
-        return error;
-    for (size_t i = 0; i < count; i++) {
-        if (!text_equal_nocase(all[i].path.name, query->name) ||
-            (query->resource_group.ptr != NULL &&
-             !text_equal_nocase(all[i].path.resource_group, query->resource_group)))
-            continue;
-        *out = all[i];
-        matches++;
-    }
-    if (matches == 1)
-        return ERROR_OK;
-    if (matches == 0)
-        return error_set(info, ERROR_REGISTRATION_NOT_FOUND, NULL,
-                         "there is no registration '%.*s'%s; GET /v1/commerce/registrations lists them",
-                         shown_name(query->name), query->name.ptr,
-                         query->has_subscription ? " of that subscription" : "");
-    return error_set(info, ERROR_CONFLICT, query->has_subscription ? "resourceGroup" : "subscriptionId",
-                     "there are %zu registrations '%.*s'; say which with &subscriptionId= and &resourceGroup=", matches,
-                     shown_name(query->name), query->name.ptr);
+    return registration_find_by_name(txn, arena, query->has_subscription ? &query->subscription_id : NULL,
+                                     query->resource_group, query->name, out, info);
 }
 
 err_t find_registration(struct kv_txn *txn, struct arena *arena, const struct registration_query *query,
@@ -222,6 +173,7 @@ bool fill_customer_job(struct customer_job *job, struct http_exchange *exchange,
     job->by = call_of(exchange)->identity.name;
     job->request = request_id_text(exchange);
     job->arena = http_arena(exchange);
+    job->read_approved = read_approved;
     if (job->request.ptr == NULL)
         respond_error(exchange, ERROR_NO_MEMORY, NULL, NULL);
     return job->request.ptr != NULL;

@@ -23,10 +23,6 @@ MUST_CHECK err_t find_registration_number(struct kv_txn *txn, struct arena *aren
                                           const struct registration_query *query, uint64_t *out,
                                           struct error_info *info);
 
-/* RFC 3339 on the hour; "" or ptr NULL: INT64_MIN. Any thread. ERROR_INVALID_PROPERTY. */
-MUST_CHECK err_t read_effective(struct text text, const char *target, int64_t *out_ns, struct error_info *info);
-/* An Entra tenant: a GUID that is not all zeros. Any thread. ERROR_INVALID_PROPERTY. */
-MUST_CHECK err_t read_tenant(struct text text, const char *target, struct guid *out, struct error_info *info);
 /* An instant in the query; 'absent_ns' when it is not given. Answers and returns false. */
 bool read_query_time(struct http_exchange *exchange, const char *name, int64_t absent_ns, int64_t *out_ns);
 

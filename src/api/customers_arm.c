@@ -3,7 +3,6 @@
  * documentation: effectiveFrom, as a property of PUT and in the query of DELETE, dates a change. */
 #include "api/customer_calls.h"
 
-#include "base/check.h"
 #include "base/members.h"
 
 struct customer_call {
@@ -108,7 +107,7 @@ static err_t read_list(struct read_job *job, struct kv_txn *txn)
         put_customer(&json, arena, &call->registration, &customers[i]);
     json_end_array(&json);
     if (more)
-        put_next_link(&json, job->exchange, customers[count - 1].customer_id.bytes, sizeof(struct guid));
+        put_guid_next_link(&json, job->exchange, &customers[count - 1].customer_id);
     json_end_object(&json);
     return ERROR_OK;
 }
@@ -116,18 +115,9 @@ static err_t read_list(struct read_job *job, struct kv_txn *txn)
 void handle_customer_subscriptions_list(struct http_exchange *exchange, void *context)
 {
     (void)context;
-    struct text after;
     struct customer_call *call = new_call(exchange);
-    if (call == NULL || !require_skip_token(exchange, &after))
+    if (call == NULL || !require_skip_guid(exchange, &call->after, &call->has_after))
         return;
-    call->has_after = after.ptr != NULL;
-    if (call->has_after && after.len != sizeof call->after.bytes) {
-        respond_error(exchange, ERROR_INVALID_PROPERTY, "$skipToken",
-                      "$skipToken is not one of this list; take it from nextLink as it is");
-        return;
-    }
-    if (call->has_after)
-        memcpy(call->after.bytes, after.ptr, after.len);
     call->job.read = read_list;
     read_job_start(&call->job, exchange);
 }
@@ -178,9 +168,11 @@ static struct text subject_of(struct http_exchange *exchange, const struct custo
 
 static void put_done(struct write_call *write)
 {
-    const struct customer_call *call = CONTAINER_OF(write, struct customer_call, write);
-    if (call->apply.base.refusal != ERROR_OK)
-        respond_info(write->exchange, &call->apply.base.info);
+    struct customer_call *call = CONTAINER_OF(write, struct customer_call, write);
+    struct error_info *info = &call->apply.base.info;
+    if (call->apply.base.refusal != ERROR_OK ||
+        (call->line.refused && customer_too_many_changes(&call->line.tenant_id, info) != ERROR_OK))
+        respond_info(write->exchange, info);
     else
         respond_customer(write->exchange, &call->registration, &call->apply.result);
 }
@@ -217,8 +209,10 @@ static err_t read_body(struct customer_call *call, struct error_info *info)
     if (effective != NULL && json_type(effective) != JSON_NULL &&
         !json_member_string(properties, TEXT("effectiveFrom"), &from))
         from = TEXT("?");
-    err_t error = read_tenant(tenant, "properties.tenantId", &call->line.tenant_id, info);
-    return error == ERROR_OK ? read_effective(from, "properties.effectiveFrom", &call->line.effective_ns, info) : error;
+    err_t error = customer_tenant_parse(tenant, "properties.tenantId", &call->line.tenant_id, info);
+    return error == ERROR_OK
+               ? customer_effective_parse(from, "properties.effectiveFrom", &call->line.effective_ns, info)
+               : error;
 }
 
 static err_t prepare_put(struct read_job *job, struct kv_txn *txn)
@@ -271,8 +265,9 @@ static err_t prepare_delete(struct read_job *job, struct kv_txn *txn)
 {
     struct customer_call *call = (struct customer_call *)job;
     err_t error = find_parent(call, txn, true);
-    return error == ERROR_OK ? read_effective(call->effective, "effectiveFrom", &call->line.effective_ns, &job->info)
-                             : error;
+    return error == ERROR_OK
+               ? customer_effective_parse(call->effective, "effectiveFrom", &call->line.effective_ns, &job->info)
+               : error;
 }
 
 static void delete_prepared(struct read_job *job)

@@ -211,7 +211,7 @@ void handle_customers_history(struct http_exchange *exchange, void *context)
         !read_page_parameters(exchange, CUSTOMERS_PAGE_MAX, CUSTOMERS_PAGE_MAX, &call->after_change, &call->limit))
         return;
     struct text tenant = http_query(http_request(exchange), TEXT("tenantId"), &found);
-    if (read_tenant(tenant, "tenantId", &call->tenant_id, &info) != ERROR_OK) {
+    if (customer_tenant_parse(tenant, "tenantId", &call->tenant_id, &info) != ERROR_OK) {
         respond_info(exchange, &info);
         return;
     }

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "api/registration_health.h"
 #include "base/buffer.h"
 #include "base/files.h"
 #include "base/instant.h"
@@ -270,7 +271,8 @@ static err_t look_at_usage(struct doctor *doctor, struct kv_txn *txn)
     return ERROR_OK;
 }
 
-err_t doctor_look_inside(struct doctor *doctor, struct store *store, struct kv_txn *txn, int64_t now_ns, bool live)
+err_t doctor_look_inside(struct doctor *doctor, struct store *store, struct kv_txn *txn, struct text trusted_key_id,
+                         int64_t now_ns, bool live)
 {
     struct store_state state;
     struct forecast forecast;
@@ -295,7 +297,8 @@ err_t doctor_look_inside(struct doctor *doctor, struct store *store, struct kv_t
     if (counters.clock_went_back_count > 0)
         doctor_find(doctor, "clock", DOCTOR_ATTENTION, "see to the machine's time service",
                     "The clock went back %lld times since the start.", (long long)counters.clock_went_back_count);
-    return look_at_usage(doctor, txn);
+    error = doctor_look_at_registration(doctor, txn, trusted_key_id, now_ns);
+    return error == ERROR_OK ? look_at_usage(doctor, txn) : error;
 }
 
 /* --- telling --- */

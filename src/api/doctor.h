@@ -32,10 +32,10 @@ struct doctor {
 void doctor_look_outside(struct doctor *doctor, const char *folder, int64_t now_ns);
 /* A certificate's PEM file. */
 void doctor_look_at_certificate(struct doctor *doctor, const char *file, int64_t now_ns);
-/* The open store: clock, map, seals, retention, silent producers, rejects, space. 'now_ns' is the wall clock; 'live':
- * a server that seals as time goes by. */
-MUST_CHECK err_t doctor_look_inside(struct doctor *doctor, struct store *store, struct kv_txn *txn, int64_t now_ns,
-                                    bool live);
+/* The open store: clock, map, seals, retention, registration (trusted_key_id: registration.trusted_key_id), silent
+ * producers, rejects, space. 'now_ns' is the wall clock; 'live': a server that seals as time goes by. */
+MUST_CHECK err_t doctor_look_inside(struct doctor *doctor, struct store *store, struct kv_txn *txn,
+                                    struct text trusted_key_id, int64_t now_ns, bool live);
 /* For what the caller finds itself. */
 void doctor_find(struct doctor *doctor, const char *check, enum doctor_state state, const char *remedy,
                  const char *format, ...) PRINTF_LIKE(5, 6);

@@ -177,7 +177,8 @@ static err_t run_doctor(struct read_job *job, struct kv_txn *txn)
     doctor_look_outside(doctor, store_folder(api->options.store), clock_wall_ns(clock_system()));
     if (api->options.certificate_file != NULL)
         doctor_look_at_certificate(doctor, api->options.certificate_file, clock_wall_ns(clock_system()));
-    err_t error = doctor_look_inside(doctor, api->options.store, txn, clock_wall_ns(api->options.clock), true);
+    err_t error = doctor_look_inside(doctor, api->options.store, txn, api->options.trusted_key_id,
+                                     clock_wall_ns(api->options.clock), true);
     if (error == ERROR_OK)
         doctor_write(doctor, &job->body);
     return error;

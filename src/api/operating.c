@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/registration_health.h"
 #include "base/members.h"
 #include "base/instant.h"
 #include "base/log.h"
@@ -121,7 +122,9 @@ static err_t read_metrics(struct read_job *job, struct kv_txn *txn)
     error = put_producer_metrics(&job->body, txn, store_now_ns(api->options.store));
     if (error == ERROR_OK)
         error = put_rejects_metrics(&job->body, txn);
-    return error == ERROR_OK ? put_findings_metrics(&job->body, txn) : error;
+    if (error == ERROR_OK)
+        error = put_findings_metrics(&job->body, txn);
+    return error == ERROR_OK ? put_registration_metrics(&job->body, api, txn) : error;
 }
 
 static void start_read(struct http_exchange *exchange, err_t (*read)(struct read_job *job, struct kv_txn *txn),
@@ -266,6 +269,9 @@ static err_t read_status(struct read_job *job, struct kv_txn *txn)
     put_ingest_status(&json, &api->counters, &store.counters);
     put_net_status(&json, &net);
     error = put_producer_status(&json, txn, store_now_ns(api->options.store));
+    if (error != ERROR_OK)
+        return error;
+    error = put_registration_status(&json, api, txn);
     if (error != ERROR_OK)
         return error;
     json_name(&json, "rejects");

@@ -106,9 +106,7 @@ static err_t read_tree(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < report.count; i++)
         put_node(&json, &report.nodes[i], query->with_usage);
     json_end_array(&json);

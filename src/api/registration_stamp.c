@@ -63,7 +63,8 @@ err_t put_registration_state(struct json_writer *json, struct arena *arena, stru
     if (facts->trusted_key_id.len > 0)
         signer = facts->trusted_key_id;
     json_begin_object(json);
-    put_member(json, "state", text_of(activation_state_name(activation_state_of(there, facts->now_ns))));
+    enum activation_state state = activation_state_of(there, facts->trusted_key_id, facts->now_ns);
+    put_member(json, "state", text_of(activation_state_name(state)));
     put_guid_member(json, "cloudId", &stamp.cloud_id);
     put_guid_member(json, "deploymentId", &stamp.deployment_id);
     put_member(json, "stampVersion", facts->version);

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/check.h"
 #include "base/members.h"
 
 /* As ARM has it for every resource. */
@@ -66,50 +65,6 @@ static void respond_registration(struct http_exchange *exchange, int status, con
 
 /* --- lists --- */
 
-/* Subscription, group, 0, name: what a page token holds. */
-static size_t write_position(const struct registration_path *path, char out[16 + 2 * REGISTRATION_NAME_SIZE_MAX + 1])
-{
-    size_t size = sizeof path->subscription_id.bytes;
-    memcpy(out, path->subscription_id.bytes, size);
-    memcpy(out + size, path->resource_group.ptr, path->resource_group.len);
-    size += path->resource_group.len;
-    out[size++] = '\0';
-    memcpy(out + size, path->name.ptr, path->name.len);
-    return size + path->name.len;
-}
-
-static bool read_position(struct text bytes, struct registration_path *out)
-{
-    size_t size = sizeof out->subscription_id.bytes;
-    if (bytes.len < size)
-        return false;
-    memcpy(out->subscription_id.bytes, bytes.ptr, size);
-    out->name = (struct text){ bytes.ptr + size, bytes.len - size };
-    return text_cut(&out->name, '\0', &out->resource_group) && registration_name_is_valid(out->resource_group) &&
-           registration_name_is_valid(out->name);
-}
-
-bool require_registration_position(struct http_exchange *exchange, struct registration_path *after, bool *given)
-{
-    struct text bytes;
-    if (!require_skip_token(exchange, &bytes))
-        return false;
-    *given = bytes.ptr != NULL;
-    if (!*given || read_position(bytes, after))
-        return true;
-    respond_error(exchange, ERROR_INVALID_PROPERTY, "$skipToken",
-                  "$skipToken is not one of this list; take it from nextLink as it is");
-    return false;
-}
-
-void put_registration_next_link(struct json_writer *json, struct http_exchange *exchange,
-                                const struct registration *last)
-{
-    char position[16 + 2 * REGISTRATION_NAME_SIZE_MAX + 1];
-    size_t size = write_position(&last->path, position);
-    put_next_link(json, exchange, position, size);
-}
-
 struct registration_read {
     struct read_job job; /* first member */
     struct registration_path path, after;
@@ -137,9 +92,7 @@ static err_t read_page(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++)
         put_registration(&json, job->exchange, &found[i]);
     json_end_array(&json);
@@ -156,7 +109,7 @@ void handle_registrations_list(struct http_exchange *exchange, void *context)
     struct registration_read *call = new_read(exchange);
     if (call == NULL || !require_path_subscription(exchange, &call->path.subscription_id) ||
         !require_api_version(exchange, azurestack_versions) ||
-        !require_registration_position(exchange, &call->after, &call->has_after))
+        !require_skip_registration(exchange, &call->after, &call->has_after))
         return;
     if (request->parameter_count > 1)
         call->path.resource_group = request->parameters[1];

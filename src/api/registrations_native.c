@@ -87,9 +87,7 @@ static err_t read_list(struct read_job *job, struct kv_txn *txn)
     if (error != ERROR_OK)
         return error;
     struct json_writer json = json_writer(&job->body);
-    json_begin_object(&json);
-    json_name(&json, "value");
-    json_begin_array(&json);
+    begin_value_list(&json);
     for (size_t i = 0; i < count; i++) {
         json_begin_object(&json);
         put_native(&json, arena, &found[i], call->now_ns);
@@ -106,7 +104,7 @@ void handle_commerce_registrations(struct http_exchange *exchange, void *context
 {
     (void)context;
     struct native_call *call = new_call(exchange);
-    if (call == NULL || !require_registration_position(exchange, &call->after, &call->has_after))
+    if (call == NULL || !require_skip_registration(exchange, &call->after, &call->has_after))
         return;
     call->job.read = read_list;
     read_job_start(&call->job, exchange);

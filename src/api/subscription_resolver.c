@@ -14,6 +14,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/url.h"
 #include "commerce/catalogue.h"
 #include "net/client.h"
 
@@ -321,17 +322,6 @@ void subscription_resolver_start(struct subscription_resolver *resolver, struct 
 
 /* --- life --- */
 
-bool subscription_resolver_url_is_valid(struct text url)
-{
-    struct text scheme = TEXT("https://");
-    if (!text_starts_with_nocase(url, scheme) || url.len == scheme.len || url.ptr[scheme.len] == '/')
-        return false;
-    for (size_t i = scheme.len; i < url.len; i++)
-        if (url.ptr[i] <= ' ' || url.ptr[i] >= 0x7f || strchr("?#@\\\"<>", url.ptr[i]) != NULL)
-            return false;
-    return true;
-}
-
 /* What stands between the authority and "/subscriptions/...". */
 static struct text path_of(struct text url)
 {
@@ -362,7 +352,7 @@ err_t subscription_resolver_new(const struct subscription_resolver_options *opti
                                 struct error_info *info)
 {
     REQUIRE(options->attempts >= 1 && options->attempts <= RESOLVER_ATTEMPTS_MAX);
-    if (!subscription_resolver_url_is_valid(options->url))
+    if (!https_url_is_valid(options->url))
         return error_set(info, ERROR_INVALID_CONFIG, NULL, "'%.*s' is not a URL like https://host:8443/path",
                          TEXT_ARGS(options->url));
     struct subscription_resolver *resolver = memory_zalloc(1, sizeof *resolver);

@@ -32,16 +32,13 @@ struct subscription_resolver;
 
 struct subscription_resolver_options {
     struct loop *loop;
-    struct text url; /* "https://host:8443/base"; copied */
+    struct text url; /* "https://host:8443/base" (https_url_is_valid); copied */
     struct tls_client *tls;
     struct text token;   /* sent as bearer token; "" for none; copied */
     uint32_t timeout_ms; /* to connect, and then to answer */
     unsigned attempts;   /* 1 to RESOLVER_ATTEMPTS_MAX */
     int64_t cache_ns;    /* 0: nothing is kept */
 };
-
-/* "https://host[:port][/path]", without query, fragment, user or blanks. */
-MUST_CHECK bool subscription_resolver_url_is_valid(struct text url);
 
 MUST_CHECK err_t subscription_resolver_new(const struct subscription_resolver_options *options,
                                            struct subscription_resolver **out, struct error_info *info);

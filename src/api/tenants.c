@@ -1,11 +1,15 @@
-/* GET /v1/tenants: who uses the stamp, how much, and who pays (commerce/tenants.h). JSON comes in pages of tenants, CSV
- * whole: one line per sum, rendered some at a time from what the worker has added up. */
+/* GET /v1/tenants: who uses the stamp, how much, and who pays (commerce/tenants.h). CSV comes whole, in the order of the
+ * report: one line per sum, rendered some at a time from what the worker has added up. JSON comes in pages, in the order
+ * of ids: whether a tenant is mapped and how much it used changes between two pages, and with it a place in the report,
+ * so that following pages in that order would miss tenants. */
 #include "commerce/tenants.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_internal.h"
 #include "base/csv.h"
+#include "base/encode.h"
 #include "base/instant.h"
 #include "base/members.h"
 #include "registration/billing_model.h"
@@ -17,19 +21,26 @@
 
 enum mapped_filter { MAPPED_ALL, MAPPED_ONLY, UNMAPPED_ONLY };
 
+/* A tenant of one stamp, and the order of pages. The token of a page is a page token that holds the tenant, with the
+ * stamp as part of what it is bound to, and the stamp's id behind it. */
+struct tenant_position {
+    struct guid tenant_id, cloud_id;
+};
+
+_Static_assert(sizeof((struct guid *)0)->bytes == PAGE_POSITION_SIZE, "a tenant is a position");
+#define CLOUD_TEXT_LEN BASE64URL_LEN(sizeof((struct guid *)0)->bytes)
+#define TENANTS_TOKEN_TEXT_SIZE (PAGE_TOKEN_TEXT_SIZE + CLOUD_TEXT_LEN)
+
 struct tenants_call {
     struct read_job job; /* first member */
     struct tenants_query query;
     struct tenants tenants;
     enum mapped_filter filter;
     size_t limit;
-    struct hash128 scope;
     bool has_position;
-    uint8_t position[PAGE_POSITION_SIZE]; /* of the last entry of the page before */
-    size_t next;                          /* CSV: the entry to begin with */
+    struct tenant_position position; /* of the last entry of the page before */
+    size_t next;                     /* CSV: the entry to begin with */
 };
-
-_Static_assert(sizeof(struct hash128) == PAGE_POSITION_SIZE, "a hash is a position");
 
 /* --- parameters --- */
 
@@ -98,18 +109,42 @@ static bool read_cloud_id(struct http_exchange *exchange, struct tenants_query *
     return false;
 }
 
-static void make_scope(struct tenants_call *call)
+static struct hash128 scope_of(const struct tenants_call *call, const struct guid *position_cloud_id)
 {
     const struct tenants_query *query = &call->query;
     struct siphash state;
     siphash_init(&state, store_hash_key(call->job.api->options.store));
-    siphash_update_sized(&state, "tenants 1", 9);
+    siphash_update_sized(&state, "tenants 2", 9);
     const uint64_t numbers[] = { (uint64_t)query->from_ns, (uint64_t)query->to_ns, (uint64_t)call->filter,
                                  query->has_cloud_id };
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         siphash_update_u64(&state, numbers[i]);
     siphash_update_sized(&state, (const char *)query->cloud_id.bytes, sizeof query->cloud_id.bytes);
-    call->scope = siphash_finish(&state);
+    siphash_update_sized(&state, (const char *)position_cloud_id->bytes, sizeof position_cloud_id->bytes);
+    return siphash_finish(&state);
+}
+
+static void make_token(const struct tenants_call *call, const struct tenant_entry *last,
+                       char out[TENANTS_TOKEN_TEXT_SIZE])
+{
+    struct hash128 scope = scope_of(call, &last->cloud_id);
+    page_token_make(store_hash_key(call->job.api->options.store), &scope, last->tenant_id.bytes, out);
+    base64url_encode(last->cloud_id.bytes, sizeof last->cloud_id.bytes, out + strlen(out));
+}
+
+static err_t read_token(struct tenants_call *call, struct text token)
+{
+    struct guid *cloud_id = &call->position.cloud_id;
+    size_t size;
+    if (token.len <= CLOUD_TEXT_LEN)
+        return ERROR_INVALID_PROPERTY;
+    token.len -= CLOUD_TEXT_LEN;
+    if (!base64url_decode((struct text){ token.ptr + token.len, CLOUD_TEXT_LEN }, cloud_id->bytes,
+                          sizeof cloud_id->bytes, &size) ||
+        size != sizeof cloud_id->bytes)
+        return ERROR_INVALID_PROPERTY;
+    struct hash128 scope = scope_of(call, cloud_id);
+    return page_token_read(store_hash_key(call->job.api->options.store), &scope, token, call->position.tenant_id.bytes);
 }
 
 static bool read_page(struct http_exchange *exchange, struct tenants_call *call)
@@ -122,11 +157,9 @@ static bool read_page(struct http_exchange *exchange, struct tenants_call *call)
         return false;
     }
     call->limit = (size_t)limit;
-    make_scope(call);
     text = http_query(http_request(exchange), TEXT("continuationToken"), &found);
     call->has_position = text.len > 0;
-    if (!call->has_position ||
-        page_token_read(store_hash_key(call->job.api->options.store), &call->scope, text, call->position) == ERROR_OK)
+    if (!call->has_position || read_token(call, text) == ERROR_OK)
         return true;
     respond_error(exchange, ERROR_INVALID_PROPERTY, "continuationToken",
                   "the continuationToken does not belong to this request; begin again without it");
@@ -236,39 +269,35 @@ static bool is_wanted(const struct tenants_call *call, const struct tenant_entry
     return call->filter == MAPPED_ALL || entry->mapped == (call->filter == MAPPED_ONLY);
 }
 
-/* A tenant of one stamp. */
-static struct hash128 position_of(const struct tenants_call *call, const struct tenant_entry *entry)
+static int compare_positions(const struct tenant_entry *entry, const struct guid *tenant_id,
+                             const struct guid *cloud_id)
 {
-    struct siphash state;
-    siphash_init(&state, store_hash_key(call->job.api->options.store));
-    siphash_update_sized(&state, (const char *)entry->tenant_id.bytes, sizeof entry->tenant_id.bytes);
-    siphash_update_sized(&state, (const char *)entry->cloud_id.bytes, sizeof entry->cloud_id.bytes);
-    return siphash_finish(&state);
+    int order = memcmp(entry->tenant_id.bytes, tenant_id->bytes, sizeof tenant_id->bytes);
+    return order != 0 ? order : memcmp(entry->cloud_id.bytes, cloud_id->bytes, sizeof cloud_id->bytes);
 }
 
-/* Where the page begins: behind the tenant that the one before ended with, wherever that stands by now. */
-static size_t first_entry(const struct tenants_call *call)
+static int compare_entries(const void *a, const void *b)
 {
-    const struct tenants *tenants = &call->tenants;
-    if (!call->has_position)
-        return 0;
-    for (size_t i = 0; i < tenants->count; i++) {
-        struct hash128 position = position_of(call, &tenants->entries[i]);
-        if (memcmp(position.bytes, call->position, sizeof call->position) == 0)
-            return i + 1;
-    }
-    return tenants->count;
+    const struct tenant_entry *right = b;
+    return compare_positions(a, &right->tenant_id, &right->cloud_id);
+}
+
+static bool is_on_earlier_page(const struct tenants_call *call, const struct tenant_entry *entry)
+{
+    return call->has_position && compare_positions(entry, &call->position.tenant_id, &call->position.cloud_id) <= 0;
 }
 
 static err_t put_entries(struct tenants_call *call, struct json_writer *json)
 {
     const struct tenants *tenants = &call->tenants;
-    size_t shown = 0, i = first_entry(call);
+    size_t shown = 0, i = 0;
     const struct tenant_entry *last = NULL;
+    if (tenants->count > 0)
+        qsort(tenants->entries, tenants->count, sizeof *tenants->entries, compare_entries);
     json_name(json, "value");
     json_begin_array(json);
     for (; i < tenants->count; i++) {
-        if (!is_wanted(call, &tenants->entries[i]))
+        if (!is_wanted(call, &tenants->entries[i]) || is_on_earlier_page(call, &tenants->entries[i]))
             continue;
         if (shown++ == call->limit)
             break;
@@ -278,9 +307,8 @@ static err_t put_entries(struct tenants_call *call, struct json_writer *json)
     json_end_array(json);
     if (i == tenants->count)
         return ERROR_OK;
-    char token[PAGE_TOKEN_TEXT_SIZE];
-    struct hash128 position = position_of(call, last);
-    page_token_make(store_hash_key(call->job.api->options.store), &call->scope, position.bytes, token);
+    char token[TENANTS_TOKEN_TEXT_SIZE];
+    make_token(call, last, token);
     struct text link = link_with(call->job.exchange, TEXT("continuationToken"), text_of(token));
     put_member_if(json, "nextLink", link);
     return link.ptr != NULL ? ERROR_OK : ERROR_NO_MEMORY;
@@ -288,7 +316,7 @@ static err_t put_entries(struct tenants_call *call, struct json_writer *json)
 
 static err_t put_usage_state(struct tenants_call *call, struct kv_txn *txn, struct json_writer *json)
 {
-    if (!call->query.with_usage) {
+    if (!call->tenants.with_usage) { /* how complete this stamp's usage is says nothing about another one's */
         put_member(json, "usage", TEXT("not forwarded yet"));
         return ERROR_OK;
     }

@@ -36,6 +36,7 @@
 #define BLOCK_SIZE_MAX ARENA_BLOCK_SIZE_MAX
 /* Anything larger is refused before sums could overflow. */
 #define ALLOCATION_SIZE_MAX (SIZE_MAX / 4)
+#define ITEMS_MIN 4 /* of an array that grows */
 
 struct block {
     struct block *older;
@@ -264,6 +265,19 @@ void *arena_resize(struct arena *arena, void *memory, size_t old_size_bytes, siz
     if (copy != NULL)
         memcpy(copy, memory, old_size_bytes);
     return copy;
+}
+
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t item_size_bytes)
+{
+    if (count < *capacity)
+        return items;
+    size_t larger = *capacity == 0 ? ITEMS_MIN : 2 * *capacity;
+    if (larger > ALLOCATION_SIZE_MAX / item_size_bytes)
+        return NULL;
+    void *moved = arena_resize(arena, items, *capacity * item_size_bytes, larger * item_size_bytes);
+    if (moved != NULL)
+        *capacity = larger;
+    return moved;
 }
 
 struct text arena_text(struct arena *arena, struct text source)

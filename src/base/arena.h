@@ -35,6 +35,10 @@ MUST_CHECK struct text arena_format(struct arena *arena, const char *format, ...
  * was not needed); otherwise copies it. memory NULL with old size 0 allocates. NULL: nothing changed
  * (never when it shrinks). Not for memory allocated before a mark that is still to be rewound to. */
 MUST_CHECK void *arena_resize(struct arena *arena, void *memory, size_t old_size_bytes, size_t size_bytes);
+/* Room for one more item of an array that grows in the arena: 'items' as it is (NULL at first) while count < *capacity,
+ * else moved and twice as large. New items are not zeroed. NULL: no memory, nothing changed. As arena_resize for all
+ * else. */
+MUST_CHECK void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t item_size_bytes);
 /* Calls function(context) when the arena is reset or freed. Returns false when memory is short. */
 MUST_CHECK _Bool arena_on_free(struct arena *arena, void (*function)(void *context), void *context);
 /* Bytes held in blocks now. */

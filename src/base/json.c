@@ -116,6 +116,15 @@ err_t json_parse(struct arena *arena, struct text text, const struct json **out,
     return ERROR_OK;
 }
 
+err_t json_parse_stored(struct arena *arena, struct text value, const struct json **out)
+{
+    struct text copy = arena_text(arena, value);
+    if (copy.ptr == NULL)
+        return ERROR_NO_MEMORY;
+    err_t error = json_parse(arena, copy, out, NULL);
+    return error == ERROR_OK || error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;
+}
+
 /* The library's readers take non-const pointers but only read. */
 static yyjson_val *value_of(const struct json *json)
 {

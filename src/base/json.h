@@ -26,6 +26,9 @@ struct json;
  * commas, no NaN, at most JSON_DEPTH_MAX deep. On failure ERROR_INVALID_REQUEST_CONTENT with position
  * and reason in *info (may be NULL); ERROR_NO_MEMORY when the arena is exhausted. */
 MUST_CHECK err_t json_parse(struct arena *arena, struct text text, const struct json **out, struct error_info *info);
+/* A value of the store's tables. A copy is parsed, because the parser may keep pointers into its input, and nothing may
+ * point into the map for longer than the transaction. ERROR_STORE_CORRUPT, ERROR_NO_MEMORY. */
+MUST_CHECK err_t json_parse_stored(struct arena *arena, struct text value, const struct json **out);
 
 enum json_type json_type(const struct json *value);
 /* The unescaped string; REQUIREs JSON_STRING. May contain any code point, NUL included. */

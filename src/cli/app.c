@@ -238,6 +238,8 @@ static err_t start(struct app *app, struct error_info *info)
     if (error == ERROR_OK)
         error = make_api(app, info);
     if (error == ERROR_OK)
+        warn_of_untrusted_activation(app->store, options_text(&app->config, OPTION_REGISTRATION_TRUSTED_KEY_ID));
+    if (error == ERROR_OK)
         error = start_ticking(app, info);
     if (error == ERROR_OK)
         error = app_watch_signals(app, info);

@@ -179,7 +179,8 @@ static err_t put_approval(struct store *store, struct arena *arena, uint64_t num
 {
     struct approval_put put;
     approval_put_init(&put, number, state, BY, arena);
-    return ran(store_run(store, &put.job), ERROR_OK, NULL, info);
+    err_t error = store_run(store, &put.job);
+    return ran(error, put.refusal, &put.info, info);
 }
 
 /* This machine's facts, as `stampmeter registration token` would read them. */

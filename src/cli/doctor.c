@@ -64,7 +64,7 @@ static const struct command doctor_command = {
     .arguments = "",
     .about =
         "Says in words what is wrong with an appliance and what to do: file, disk, permissions, clock, certificate, "
-        "map, seals, silent producers, refused records, retention. Exit code 1: something needs doing.",
+        "map, seals, registration, silent producers, refused records, retention. Exit code 1: something needs doing.",
     .flags = doctor_flags,
     .flag_count = COUNT_OF(doctor_flags),
 };
@@ -103,7 +103,9 @@ static void look_inside(struct doctor *doctor, struct admin *admin, const char *
     doctor_find(doctor, "lock", DOCTOR_OK, "", "No server runs in %s.", folder);
     error = store_read_begin(admin->store, &txn);
     if (error == ERROR_OK) {
-        error = doctor_look_inside(doctor, admin->store, txn, clock_wall_ns(clock_system()), false);
+        error = doctor_look_inside(doctor, admin->store, txn,
+                                   options_text(&admin->config, OPTION_REGISTRATION_TRUSTED_KEY_ID),
+                                   clock_wall_ns(clock_system()), false);
         store_read_end(txn);
     }
     if (error != ERROR_OK)

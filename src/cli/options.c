@@ -7,6 +7,7 @@
 #include "api/subscription_resolver.h"
 #include "base/crypto.h"
 #include "base/encode.h"
+#include "base/url.h"
 
 #define SECONDS(n) ((int64_t)(n)*1000)
 #define MINUTES(n) SECONDS((n)*60)
@@ -367,11 +368,8 @@ static err_t check_trusted_key(const struct config *config, struct error_info *i
 
 static err_t check_public_url(const struct config *config, struct error_info *info)
 {
-    struct text url = options_text(config, OPTION_COMMERCE_PUBLIC_URL), scheme = TEXT("https://");
-    bool is_good = text_starts_with(url, scheme) && url.len > scheme.len && url.ptr[scheme.len] != '/';
-    for (size_t i = 0; i < url.len && is_good; i++)
-        is_good = url.ptr[i] > ' ' && url.ptr[i] <= '~' && strchr("?#\"\\", url.ptr[i]) == NULL;
-    if (url.len == 0 || is_good)
+    struct text url = options_text(config, OPTION_COMMERCE_PUBLIC_URL);
+    if (url.len == 0 || https_url_is_valid(url)) /* as stamps check what their keys say */
         return ERROR_OK;
     return error_set(info, ERROR_INVALID_CONFIG, "commerce.public_url",
                      "commerce.public_url is \"%.80s\"; it takes https://HOST or https://HOST:PORT",
@@ -381,7 +379,7 @@ static err_t check_public_url(const struct config *config, struct error_info *in
 static err_t check_resolver(const struct config *config, struct error_info *info)
 {
     struct text url = options_text(config, OPTION_COMMERCE_RESOLVER_URL);
-    if (url.len == 0 || subscription_resolver_url_is_valid(url))
+    if (url.len == 0 || https_url_is_valid(url))
         return ERROR_OK;
     return error_set(info, ERROR_INVALID_CONFIG, "commerce.subscription_resolver_url",
                      "commerce.subscription_resolver_url is \"%.80s\"; it takes https://HOST:PORT/PATH without a query",

@@ -246,11 +246,18 @@ static const struct command show_command = {
     .flag_count = COUNT_OF(show_flags),
 };
 
+/* What a server says is shown, never obeyed by the terminal: control characters become question marks. */
 static void print_line(const struct json *object, const char *title, const char *name)
 {
     struct text value;
-    if (json_member_string(object, text_of(name), &value))
-        printf("%-20s%.*s\n", title, TEXT_ARGS(value));
+    if (!json_member_string(object, text_of(name), &value))
+        return;
+    printf("%-20s", title);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        putchar(c < ' ' || c == 0x7f ? '?' : c);
+    }
+    putchar('\n');
 }
 
 static int print_state(struct admin *admin, struct text state)

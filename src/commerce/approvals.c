@@ -74,13 +74,19 @@ err_t approval_check(enum billing_model model, const struct commercial_subscript
 static err_t run_put(struct store_write *write, struct store_job *job)
 {
     struct approval_put *put = (struct approval_put *)job;
-    struct registration registration;
     put->changed = false;
-    err_t error = registration_get(write_txn(write), put->arena, put->registration, &registration);
+    put->refusal = ERROR_OK;
+    put->info = (struct error_info){ 0 };
+    err_t error = registration_get(write_txn(write), put->arena, put->number, &put->registration);
     put->missing = error == ERROR_NOT_FOUND;
     if (error != ERROR_OK)
         return put->missing ? ERROR_OK : error;
-    error = approval_get(write_txn(write), put->arena, put->registration, &put->result);
+    /* The model may have changed since the caller looked: an external resolver can take long. */
+    if (put->state != APPROVAL_REVOKED)
+        put->refusal = approval_check(put->registration.model, NULL, &put->info);
+    if (put->refusal != ERROR_OK)
+        return ERROR_OK;
+    error = approval_get(write_txn(write), put->arena, put->number, &put->result);
     if (error != ERROR_OK)
         return error;
     bool step_back = put->state == APPROVAL_REQUESTED && put->result.state == APPROVAL_APPROVED;
@@ -93,10 +99,10 @@ static err_t run_put(struct store_write *write, struct store_job *job)
     return store_approval(write_txn(write), &put->result);
 }
 
-void approval_put_init(struct approval_put *put, uint64_t registration, enum approval_state state, struct text by,
+void approval_put_init(struct approval_put *put, uint64_t number, enum approval_state state, struct text by,
                        struct arena *arena)
 {
     *put = (struct approval_put){
-        .job = { .run = run_put, .weight = 1 }, .registration = registration, .state = state, .by = by, .arena = arena
+        .job = { .run = run_put, .weight = 1 }, .number = number, .state = state, .by = by, .arena = arena
     };
 }

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "registration/billing_model.h"
 #include "registration/customers.h"
+#include "registration/registration.h"
 #include "store/store.h"
 
 #define PARTNER_ID_SIZE_MAX 64
@@ -152,14 +153,17 @@ MUST_CHECK err_t approval_check(enum billing_model model, const struct commercia
  * (approval_check). */
 struct approval_put {
     struct store_job job; /* first member */
-    uint64_t registration;
+    uint64_t number;      /* of the registration */
     enum approval_state state;
     struct text by;
     struct arena *arena; /* the writer's while the job runs */
     /* out */
-    struct approval result; /* in the arena */
+    struct registration registration; /* as it is now; in the arena, as the result */
+    struct approval result;
     bool changed;
-    bool missing; /* there is no such registration any more; nothing has changed */
+    bool missing;  /* there is no such registration any more; nothing has changed */
+    err_t refusal; /* ERROR_OK, or ERROR_CONFLICT with info: its billing model has no customers; nothing has changed */
+    struct error_info info;
 };
-void approval_put_init(struct approval_put *put, uint64_t registration, enum approval_state state, struct text by,
+void approval_put_init(struct approval_put *put, uint64_t number, enum approval_state state, struct text by,
                        struct arena *arena);

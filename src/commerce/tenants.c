@@ -128,6 +128,7 @@ static err_t add_subscriptions(struct tenants_work *work)
 static err_t report_own(struct tenants_work *work, const struct guid *cloud_id)
 {
     struct tenant_ids ids = { 0 };
+    work->out->with_usage = true;
     err_t error = tenants_find_owners(work);
     for (size_t i = 0; i < work->subscription_count && error == ERROR_OK; i++)
         for (size_t p = 0; p < work->subscriptions[i].period_count && error == ERROR_OK; p++)

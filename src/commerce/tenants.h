@@ -74,6 +74,7 @@ struct tenants_total {
 struct tenants {
     struct tenant_entry *entries; /* not mapped first, then by records (most first), then by id */
     size_t count;
+    bool with_usage; /* quantities are this stamp's own; else usage is not known here */
     struct tenants_total totals[PAYER_CUSTOMER + 1]; /* by enum payer_kind; without with_mapping all is PAYER_NONE */
 };
 

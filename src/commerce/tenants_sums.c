@@ -231,6 +231,19 @@ static err_t add_row(struct sums *sums, const struct summary_row *row, int64_t t
     return error == ERROR_OK ? add_to_cell(sums, total, row) : error;
 }
 
+/* The window may begin and end with days and still need hours: where a payer changes inside of a day. */
+static err_t not_kept(struct error_info *info, int64_t from_ns, int64_t to_ns)
+{
+    char from[INSTANT_TEXT_SIZE], to[INSTANT_TEXT_SIZE];
+    instant_print(from_ns, from);
+    instant_print(to_ns, to);
+    return error_set(info, ERROR_USAGE_NOT_KEPT, "from",
+                     "the usage from %s to %s would have to be told apart, because the window or a change of who pays "
+                     "begins or ends there, and retention has dropped it at that detail; begin later, or change who "
+                     "pays at midnight (UTC)",
+                     from, to);
+}
+
 static err_t add_piece(struct sums *sums, int64_t from_ns, int64_t to_ns)
 {
     struct tenants_work *work = sums->work;
@@ -241,6 +254,8 @@ static err_t add_piece(struct sums *sums, int64_t from_ns, int64_t to_ns)
     };
     struct summary *summary;
     err_t error = summary_run(work->store, work->txn, work->meters, &query, &summary, work->info);
+    if (error == ERROR_USAGE_NOT_KEPT)
+        return not_kept(work->info, from_ns, to_ns);
     if (error != ERROR_OK)
         return error;
     size_t count = summary_count(summary);

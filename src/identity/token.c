@@ -305,17 +305,12 @@ err_t token_list(struct kv_txn *txn, struct arena *arena, struct token_entry **o
         return error;
     error = kv_cursor_seek(cursor, TEXT("\0"), &key, &stored);
     while (error == ERROR_OK) {
-        if (*count == capacity) {
-            size_t grown = capacity == 0 ? 32 : capacity * 2;
-            struct token_entry *moved =
-                arena_resize(arena, entries, capacity * sizeof *entries, grown * sizeof *entries);
-            if (moved == NULL) {
-                error = ERROR_NO_MEMORY;
-                break;
-            }
-            entries = moved;
-            capacity = grown;
+        struct token_entry *moved = arena_grow(arena, entries, *count, &capacity, sizeof *entries);
+        if (moved == NULL) {
+            error = ERROR_NO_MEMORY;
+            break;
         }
+        entries = moved;
         struct token_entry *entry = &entries[*count];
         error = key.len == TOKEN_KEY_SIZE ? entry_read(arena, stored, &entry->identity, &entry->created_ns)
                                           : ERROR_STORE_CORRUPT;

@@ -205,7 +205,8 @@ static err_t check_user(const struct user *user, struct text password, struct er
         return error_set(info, ERROR_INVALID_PROPERTY, "name",
                          "a user's name is 1 to %d bytes of text without blanks around it", USER_NAME_SIZE_MAX);
     if (user->role == ROLE_PRODUCER)
-        return error_set(info, ERROR_INVALID_PROPERTY, "role", "a user is an operator, a tenant or of the commerce role");
+        return error_set(info, ERROR_INVALID_PROPERTY, "role",
+                         "a user is an operator, a tenant or of the commerce role");
     err_t error = identity_check(&identity, INT64_MIN, info);
     if (error != ERROR_OK)
         return error;
@@ -278,16 +279,12 @@ err_t user_list(struct kv_txn *txn, struct arena *arena, struct user **out, size
         return error;
     error = kv_cursor_seek(cursor, TEXT("\0"), &key, &value);
     while (error == ERROR_OK) {
-        if (*count == capacity) {
-            size_t grown = capacity == 0 ? 16 : capacity * 2;
-            struct user *moved = arena_resize(arena, users, capacity * sizeof *users, grown * sizeof *users);
-            if (moved == NULL) {
-                error = ERROR_NO_MEMORY;
-                break;
-            }
-            users = moved;
-            capacity = grown;
+        struct user *moved = arena_grow(arena, users, *count, &capacity, sizeof *users);
+        if (moved == NULL) {
+            error = ERROR_NO_MEMORY;
+            break;
         }
+        users = moved;
         struct stored_user stored;
         error = stored_read(arena, value, &stored);
         if (error != ERROR_OK)

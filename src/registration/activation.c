@@ -24,14 +24,17 @@ struct stored {
 
 const char *activation_state_name(enum activation_state state)
 {
-    static const char *const names[] = { "Not registered", "Registered", "Expired" };
+    static const char *const names[] = { "Not registered", "Registered", "Expired", "Untrusted signer" };
     return names[state];
 }
 
-enum activation_state activation_state_of(const struct activation *activation, int64_t now_ns)
+enum activation_state activation_state_of(const struct activation *activation, struct text trusted_key_id,
+                                          int64_t now_ns)
 {
     if (activation == NULL)
         return ACTIVATION_NONE;
+    if (trusted_key_id.len > 0 && !text_equal(trusted_key_id, text_of(activation->key.key_id)))
+        return ACTIVATION_UNTRUSTED;
     return activation->key.expires_ns <= now_ns ? ACTIVATION_EXPIRED : ACTIVATION_REGISTERED;
 }
 
@@ -40,10 +43,7 @@ enum activation_state activation_state_of(const struct activation *activation, i
 static err_t decode(struct arena *arena, struct text value, struct stored *out)
 {
     const struct json *json;
-    struct text copy = arena_text(arena, value); /* the map must not be pointed into */
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
-    err_t error = json_parse(arena, copy, &json, NULL);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error == ERROR_OK)
         error = read_number_member(json, "changes", 0, &out->changes, NULL);
     if (error == ERROR_OK)
@@ -114,6 +114,14 @@ err_t activation_get(struct kv_txn *txn, struct arena *arena, struct activation 
     return ERROR_OK;
 }
 
+static err_t check_precondition(const struct precondition *precondition, const struct stored *stored,
+                                struct error_info *info)
+{
+    char etag[24];
+    (void)snprintf(etag, sizeof etag, "%llu", (unsigned long long)stored->changes);
+    return precondition_check(precondition, stored->key_text.len > 0 ? text_of(etag) : TEXT_NONE, info);
+}
+
 /* --- activating --- */
 
 static err_t check_cloud(struct store_write *write, const struct activation_key *key, struct error_info *info)
@@ -161,14 +169,41 @@ static err_t check_expiry(const struct activation_key *key, int64_t now_ns, stru
                      "the activation key expired at %s; renew the registration and get its new key", text);
 }
 
+/* A key that does not tell when it was issued is older than any that does. */
+static err_t check_age(struct arena *arena, const struct stored *stored, const struct activation_key *key,
+                       struct error_info *info)
+{
+    struct activation_key present;
+    char issued[INSTANT_TEXT_SIZE], newer[INSTANT_TEXT_SIZE];
+    if (stored->key_text.len == 0 || text_equal(stored->key_text, key->text))
+        return ERROR_OK;
+    err_t error = activation_key_read(arena, stored->key_text, &present, NULL);
+    if (error != ERROR_OK) /* what cannot be read any more may be replaced by anything */
+        return error == ERROR_NO_MEMORY ? error : ERROR_OK;
+    if (strcmp(present.key_id, key->key_id) != 0 || key->issued_ns >= present.issued_ns)
+        return ERROR_OK;
+    instant_print(present.issued_ns, newer);
+    (void)snprintf(issued, sizeof issued, "at an unknown time");
+    if (key->issued_ns != INT64_MIN)
+        instant_print(key->issued_ns, issued);
+    return error_set(info, ERROR_INVALID_ACTIVATION_KEY, TARGET,
+                     "the activation key was issued %s, before the one that is active (%s); get the registration's "
+                     "newest key, or delete the activation first to go back on purpose",
+                     issued, newer);
+}
+
 static err_t check(struct store_write *write, struct activation_put *put, const struct stored *stored,
                    struct activation_key *key)
 {
-    err_t error = activation_key_read(put->arena, put->key_text, key, &put->info);
+    err_t error = check_precondition(&put->precondition, stored, &put->info);
+    if (error == ERROR_OK)
+        error = activation_key_read(put->arena, put->key_text, key, &put->info);
     if (error == ERROR_OK)
         error = check_cloud(write, key, &put->info);
     if (error == ERROR_OK)
         error = check_signer(put, stored, key, &put->info);
+    if (error == ERROR_OK)
+        error = check_age(put->arena, stored, key, &put->info);
     return error == ERROR_OK ? check_expiry(key, write_reported_ns(write), &put->info) : error;
 }
 
@@ -184,7 +219,7 @@ static err_t run_put(struct store_write *write, struct store_job *job)
     if (error != ERROR_OK)
         return error;
     error = check(write, put, &stored, key);
-    if (error == ERROR_INVALID_ACTIVATION_KEY) {
+    if (error == ERROR_INVALID_ACTIVATION_KEY || error == ERROR_PRECONDITION_FAILED) {
         put->refusal = error;
         return ERROR_OK;
     }
@@ -249,9 +284,13 @@ static err_t run_delete(struct store_write *write, struct store_job *job)
     struct stored stored;
     struct arena *arena = arena_new(4096, 0);
     err_t error = arena == NULL ? ERROR_NO_MEMORY : load(write_txn(write), arena, &stored);
+    delete_job->info = (struct error_info){ 0 };
+    delete_job->refusal = ERROR_OK;
     delete_job->missing = error == ERROR_OK && stored.key_text.len == 0;
-    delete_job->changed =
-        error == ERROR_OK && (!delete_job->missing || (delete_job->forget_signer && stored.signer.len > 0));
+    if (error == ERROR_OK && !delete_job->missing)
+        delete_job->refusal = check_precondition(&delete_job->precondition, &stored, &delete_job->info);
+    delete_job->changed = error == ERROR_OK && delete_job->refusal == ERROR_OK &&
+                          (!delete_job->missing || (delete_job->forget_signer && stored.signer.len > 0));
     if (delete_job->changed) {
         stored.key_text = stored.by = TEXT("");
         stored.activated_ns = INT64_MIN;

@@ -8,7 +8,9 @@
 #include "base/json.h"
 #include "base/jws.h"
 #include "base/members.h"
+#include "base/url.h"
 #include "registration/pasted.h"
+#include "registration/registration.h"
 
 #define TARGET "properties.activationKey"
 #define TEXT_SIZE_MAX 512
@@ -16,7 +18,8 @@
 #define NS_PER_TICK 100
 #define NEVER_TEXT TEXT("9999-12-30T23:59:59.9999999Z")
 /* The first year beyond what an instant can hold: ends in it or later never come. */
-#define YEAR_NEVER TEXT("2262")
+#define YEAR_NEVER 2262
+#define YEAR_DIGITS 4
 
 /* --- signing --- */
 
@@ -94,12 +97,23 @@ static err_t refuse_member(struct error_info *info, const char *name, const char
                      name, what);
 }
 
-/* The payload is read by its exact names, and its values have one type: whoever signs knows them. */
+static bool is_printable(struct text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* The payload is read by its exact names, and its values have one type: whoever signs knows them. None has control
+ * characters: what it says goes to terminals and into requests. */
 static err_t read_text(const struct json *json, const char *name, size_t size_max, bool required, struct text *out,
                        struct error_info *info)
 {
     if (read_text_member(json, name, size_max, out, NULL) != ERROR_OK)
         return refuse_member(info, name, "is no text, or too long");
+    if (!is_printable(*out))
+        return refuse_member(info, name, "has control characters");
     return required && out->len == 0 ? refuse_member(info, name, "is missing") : ERROR_OK;
 }
 
@@ -118,20 +132,42 @@ static err_t read_bool(const struct json *json, const char *name, bool *out, str
                : refuse_member(info, name, "is neither true nor false");
 }
 
-/* A time, also one beyond those that instants can hold: then it is checked in a leap year of ours. */
+/* A resource group or registration, as registrations can be called. */
+static err_t read_name(const struct json *json, const char *name, struct text *out, struct error_info *info)
+{
+    err_t error = read_text(json, name, TEXT_SIZE_MAX, true, out, info);
+    return error == ERROR_OK && !registration_name_is_valid(*out)
+               ? refuse_member(info, name, "is no name that a registration can have")
+               : error;
+}
+
+/* The four digits that a time begins with; 0: it does not. */
+static int year_of(struct text time)
+{
+    int year = 0;
+    for (size_t i = 0; i < YEAR_DIGITS; i++) {
+        if (i >= time.len || time.ptr[i] < '0' || time.ptr[i] > '9')
+            return 0;
+        year = year * 10 + (time.ptr[i] - '0');
+    }
+    return year;
+}
+
+/* A time, also one beyond those that instants can hold: then it is checked in a year of ours that has as many days. */
 static err_t read_ticks(const struct json *json, const char *name, bool required, int64_t *out, struct error_info *info)
 {
-    static const struct text leap_year = { "2000", 4 };
     char same[INSTANT_TEXT_SIZE];
     struct text text;
     *out = INT64_MIN;
     err_t error = read_text(json, name, sizeof same, required, &text, info);
     if (error != ERROR_OK || text.len == 0 || instant_parse(text, out) == ERROR_OK)
         return error;
-    if (text.len < leap_year.len || text_compare((struct text){ text.ptr, leap_year.len }, YEAR_NEVER) < 0)
+    int year = year_of(text);
+    if (year < YEAR_NEVER)
         return refuse_member(info, name, "is no time");
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     memcpy(same, text.ptr, text.len);
-    memcpy(same, leap_year.ptr, leap_year.len);
+    memcpy(same, leap ? "2000" : "2001", YEAR_DIGITS);
     if (instant_parse((struct text){ same, text.len }, out) != ERROR_OK)
         return refuse_member(info, name, "is no time");
     *out = ACTIVATION_NEVER_EXPIRES;
@@ -144,8 +180,7 @@ static err_t read_endpoint(const struct json *json, const char *name, struct tex
     err_t error = read_text(json, name, ENDPOINT_SIZE_MAX, false, out, info);
     if (error != ERROR_OK || out->len == 0)
         return error;
-    return text_starts_with_nocase(*out, TEXT("https://")) ? ERROR_OK
-                                                           : refuse_member(info, name, "is no https address");
+    return https_url_is_valid(*out) ? ERROR_OK : refuse_member(info, name, "is no https address");
 }
 
 static err_t read_endpoints(const struct json *json, struct activation_key *out, struct error_info *info)
@@ -176,9 +211,9 @@ static err_t read_payload(const struct json *json, struct activation_key *out, s
     if (error == ERROR_OK)
         error = read_guid(json, "subscriptionId", true, &out->subscription_id, info);
     if (error == ERROR_OK)
-        error = read_text(json, "resourceGroupName", TEXT_SIZE_MAX, true, &out->resource_group, info);
+        error = read_name(json, "resourceGroupName", &out->resource_group, info);
     if (error == ERROR_OK)
-        error = read_text(json, "registrationName", TEXT_SIZE_MAX, true, &out->registration_name, info);
+        error = read_name(json, "registrationName", &out->registration_name, info);
     if (error == ERROR_OK)
         error = read_text(json, "billingModel", TEXT_SIZE_MAX, true, &model, info);
     if (error == ERROR_OK && !billing_model_parse(model, &out->model))

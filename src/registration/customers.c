@@ -12,7 +12,7 @@ void customer_etag(const struct customer *customer, char out[CUSTOMER_ETAG_SIZE]
 {
     char tenant[GUID_TEXT_SIZE];
     guid_print(&customer->tenant_id, tenant);
-    (void)snprintf(out, CUSTOMER_ETAG_SIZE, "%s-%llu", tenant, (unsigned long long)customer->change);
+    (void)snprintf(out, CUSTOMER_ETAG_SIZE, "%s-%llu", tenant, (unsigned long long)customer->newest_change);
 }
 
 /* --- one change --- */
@@ -20,11 +20,7 @@ void customer_etag(const struct customer *customer, char out[CUSTOMER_ETAG_SIZE]
 static err_t decode(struct arena *arena, struct text value, struct customer_change *out)
 {
     const struct json *json;
-    /* The parser may keep pointers into its input, and the map must not be pointed into. */
-    struct text copy = arena_text(arena, value);
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
-    err_t error = json_parse(arena, copy, &json, NULL);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error == ERROR_OK)
         error = read_time_member(json, "effectiveFrom", INT64_MIN, &out->effective_ns, NULL);
     if (error == ERROR_OK)
@@ -96,17 +92,24 @@ void customer_changes_close(struct customer_changes *changes)
     kv_cursor_close(changes->cursor);
 }
 
-err_t customer_change_at(struct kv_txn *txn, struct arena *arena, uint64_t registration, const struct guid *tenant_id,
-                         int64_t time_ns, int64_t known_ns, struct customer_change *out)
+/* customer_change_at, and the number of the newest change that was known. */
+static err_t find_change(struct kv_txn *txn, struct arena *arena, uint64_t registration, const struct guid *tenant_id,
+                         int64_t time_ns, int64_t known_ns, struct customer_change *out, uint64_t *newest)
 {
     struct customer_changes changes;
+    *newest = 0;
     err_t error = customer_changes_open(&changes, txn, arena, registration, tenant_id);
     if (error != ERROR_OK)
         return error;
     for (;;) {
         struct arena_mark mark = arena_mark(arena);
         error = customer_changes_next(&changes, out);
-        if (error != ERROR_OK || (out->effective_ns <= time_ns && out->recorded_ns <= known_ns))
+        if (error != ERROR_OK)
+            break;
+        bool known = out->recorded_ns <= known_ns;
+        if (known && *newest == 0)
+            *newest = out->number;
+        if (known && out->effective_ns <= time_ns)
             break;
         arena_rewind(arena, mark);
     }
@@ -114,11 +117,19 @@ err_t customer_change_at(struct kv_txn *txn, struct arena *arena, uint64_t regis
     return error;
 }
 
+err_t customer_change_at(struct kv_txn *txn, struct arena *arena, uint64_t registration, const struct guid *tenant_id,
+                         int64_t time_ns, int64_t known_ns, struct customer_change *out)
+{
+    uint64_t newest;
+    return find_change(txn, arena, registration, tenant_id, time_ns, known_ns, out, &newest);
+}
+
 err_t customer_of_tenant(struct kv_txn *txn, struct arena *arena, uint64_t registration, const struct guid *tenant_id,
                          int64_t time_ns, int64_t known_ns, struct customer *out)
 {
     struct customer_change change;
-    err_t error = customer_change_at(txn, arena, registration, tenant_id, time_ns, known_ns, &change);
+    uint64_t newest;
+    err_t error = find_change(txn, arena, registration, tenant_id, time_ns, known_ns, &change, &newest);
     if (error != ERROR_OK)
         return error;
     *out = (struct customer){ .customer_id = change.customer_id,
@@ -126,8 +137,94 @@ err_t customer_of_tenant(struct kv_txn *txn, struct arena *arena, uint64_t regis
                               .effective_ns = change.effective_ns,
                               .recorded_ns = change.recorded_ns,
                               .by = change.by,
-                              .change = change.number };
+                              .newest_change = newest };
     return change.mapped ? ERROR_OK : ERROR_NOT_FOUND;
+}
+
+/* --- a tenant's mapping over time --- */
+
+static bool same_stretch(const struct customer_stretch *a, const struct customer_stretch *b)
+{
+    return a->mapped == b->mapped && guid_equal(&a->customer_id, &b->customer_id);
+}
+
+struct stretch_list {
+    struct customer_stretch *items;
+    size_t count, capacity;
+};
+
+static err_t add_stretch(struct stretch_list *list, struct arena *arena, const struct customer_stretch *stretch)
+{
+    struct customer_stretch *items = arena_grow(arena, list->items, list->count, &list->capacity, sizeof *items);
+    if (items == NULL)
+        return ERROR_NO_MEMORY;
+    list->items = items;
+    list->items[list->count++] = *stretch;
+    return ERROR_OK;
+}
+
+/* Newest first: a change holds from its hour up to the earliest one of those recorded after it, so the stretches come
+ * out last first. */
+static err_t read_stretches(struct customer_changes *changes, int64_t from_ns, size_t max, struct stretch_list *list,
+                            uint64_t *last_change)
+{
+    int64_t until_ns = INT64_MAX;
+    while (until_ns > from_ns) {
+        struct customer_change change;
+        struct arena_mark mark = arena_mark(changes->arena);
+        err_t error = customer_changes_next(changes, &change);
+        if (error != ERROR_OK)
+            return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+        arena_rewind(changes->arena, mark); /* its texts */
+        if (*last_change == 0)
+            *last_change = change.number;
+        if (change.effective_ns >= until_ns)
+            continue;
+        until_ns = change.effective_ns < from_ns ? from_ns : change.effective_ns;
+        const struct customer_stretch stretch = { until_ns, change.mapped, change.customer_id };
+        error = list->count < max ? add_stretch(list, changes->arena, &stretch) : ERROR_CONFLICT;
+        if (error != ERROR_OK)
+            return error;
+    }
+    return ERROR_OK;
+}
+
+/* Into their order, neighbours of the same payer as one. */
+static void reverse_and_join(struct stretch_list *list)
+{
+    struct customer_stretch *items = list->items;
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count / 2; i++) {
+        const struct customer_stretch first = items[i];
+        items[i] = items[list->count - 1 - i];
+        items[list->count - 1 - i] = first;
+    }
+    for (size_t i = 0; i < list->count; i++)
+        if (kept == 0 || !same_stretch(&items[kept - 1], &items[i]))
+            items[kept++] = items[i];
+    list->count = kept;
+}
+
+err_t customer_stretches(struct kv_txn *txn, struct arena *arena, uint64_t registration, const struct guid *tenant_id,
+                         int64_t from_ns, size_t max, struct customer_stretch **out, size_t *count,
+                         uint64_t *last_change)
+{
+    struct customer_changes changes;
+    struct stretch_list list = { 0 };
+    *last_change = 0;
+    err_t error = customer_changes_open(&changes, txn, arena, registration, tenant_id);
+    if (error != ERROR_OK)
+        return error;
+    error = read_stretches(&changes, from_ns, max, &list, last_change);
+    customer_changes_close(&changes);
+    if (error == ERROR_OK && (list.count == 0 || list.items[list.count - 1].start_ns > from_ns))
+        error = add_stretch(&list, arena, &(struct customer_stretch){ .start_ns = from_ns });
+    if (error != ERROR_OK)
+        return error;
+    reverse_and_join(&list);
+    *out = list.items;
+    *count = list.count;
+    return ERROR_OK;
 }
 
 err_t customer_history(struct kv_txn *txn, struct arena *arena, uint64_t registration, const struct guid *tenant_id,

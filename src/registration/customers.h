@@ -7,6 +7,9 @@
  * what was believed earlier stays visible (known_ns). Hours are whole: a change without a date holds from the start of
  * the hour in which it is made.
  *
+ * What already holds at its hour is no change: saying it again records nothing and leaves alone what is scheduled for
+ * later. Who wants to cancel a schedule says so for the hour in which it begins, or deletes that mapping.
+ *
  * At any time a subscription pays for one tenant of a registration at most: mapping it to another tenant takes it from
  * the one that has it, from that hour on. */
 #pragma once
@@ -24,7 +27,7 @@
 #include "store/store.h"
 
 #define CUSTOMERS_PAGE_MAX 1000
-#define CUSTOMER_CHANGES_MAX 100000 /* per tenant; more are refused */
+#define CUSTOMER_CHANGES_MAX 100000 /* per tenant; more are refused, unless they only take mappings away */
 #define CUSTOMER_ETAG_SIZE 64
 
 /* What is known of a commercial subscription; from the catalogue or an external resolver (commerce/catalogue.h). */
@@ -57,6 +60,11 @@ MUST_CHECK err_t customer_check_approval(const struct registration *registration
 /* The id as it stands in a path: ERROR_INVALID_CUSTOMER_SUBSCRIPTION_ID when it is no GUID,
  * ERROR_BAD_CUSTOMER_SUBSCRIPTION_ID when it has capital letters (ids are compared with case). */
 MUST_CHECK err_t customer_id_parse(struct text text, struct guid *out, struct error_info *info);
+/* RFC 3339 on the hour; "" or ptr NULL: INT64_MIN. ERROR_INVALID_PROPERTY. */
+MUST_CHECK err_t customer_effective_parse(struct text text, const char *target, int64_t *out_ns,
+                                          struct error_info *info);
+/* An Entra tenant: a GUID that is not all zeros. ERROR_INVALID_PROPERTY. */
+MUST_CHECK err_t customer_tenant_parse(struct text text, const char *target, struct guid *out, struct error_info *info);
 /* ERROR_CUSTOMER_SUBSCRIPTION_NOT_FOUND with id and registration. */
 err_t customer_not_found(const struct registration *registration, const struct guid *customer_id,
                          struct error_info *info);
@@ -65,9 +73,10 @@ struct customer {
     struct guid customer_id, tenant_id;
     int64_t effective_ns, recorded_ns;
     struct text by;
-    uint64_t change; /* number of the change that made it */
+    uint64_t newest_change; /* number of the tenant's newest change as known then, which may be about later hours */
 };
-/* Bare; another one after every change, also when the subscription has moved to another tenant. */
+/* Bare; another one after every change of its tenant, scheduled ones too, and when the subscription has moved to another
+ * tenant. */
 void customer_etag(const struct customer *customer, char out[CUSTOMER_ETAG_SIZE]);
 
 struct customer_change {
@@ -96,6 +105,17 @@ MUST_CHECK err_t customer_of_tenant(struct kv_txn *txn, struct arena *arena, uin
 MUST_CHECK err_t customer_change_at(struct kv_txn *txn, struct arena *arena, uint64_t registration,
                                     const struct guid *tenant_id, int64_t time_ns, int64_t known_ns,
                                     struct customer_change *out);
+/* A tenant's mapping over time: each stretch up to the next one, the last for ever; neighbours differ. */
+struct customer_stretch {
+    int64_t start_ns;
+    bool mapped;
+    struct guid customer_id; /* zeros unless mapped */
+};
+/* By what is known now, from from_ns on (the first stretch begins there); at least one. *last_change: number of the
+ * newest change, 0: none. Reads each change once. ERROR_CONFLICT: there are more than 'max'. */
+MUST_CHECK err_t customer_stretches(struct kv_txn *txn, struct arena *arena, uint64_t registration,
+                                    const struct guid *tenant_id, int64_t from_ns, size_t max,
+                                    struct customer_stretch **out, size_t *count, uint64_t *last_change);
 /* In the order in which they were recorded: those with a number above 'after' (0: the first), at most 'max'. */
 MUST_CHECK err_t customer_history(struct kv_txn *txn, struct arena *arena, uint64_t registration,
                                   const struct guid *tenant_id, uint64_t after, size_t max,
@@ -119,17 +139,24 @@ struct customer_job {
     struct text by, request;          /* request: "" if there is none */
     struct arena *arena;              /* the writer's while the job runs */
     bool dry_run;                     /* tells what it would do */
+    /* Whether the registration may have customers, asked again in the job's transaction for lines that map: between the
+     * caller's checks and the job others may have been asked for long. NULL: nobody is asked. */
+    err_t (*read_approved)(struct kv_txn *txn, struct arena *arena, uint64_t registration, bool *approved);
     /* out */
     struct customer_effect *effects; /* one per tenant whose mapping is another one now; in the arena */
     size_t effect_count;
-    err_t refusal; /* ERROR_REGISTRATION_NOT_FOUND (it is gone), ERROR_PRECONDITION_FAILED, ERROR_CONFLICT (a bound) */
+    /* ERROR_REGISTRATION_NOT_FOUND (it is gone), what customer_check_model and customer_check_approval refuse,
+     * ERROR_PRECONDITION_FAILED, ERROR_CONFLICT (a bound): nothing is changed then. */
+    err_t refusal;
     struct error_info info;
 };
 
 /* Many lines in one job (a PUT is one of them; a CSV file up to CUSTOMER_BATCH_MAX), applied in the order of their
- * dates, those of one hour in their own order. What they come to is compared with what there is: nothing is recorded
- * where they change nothing, so the same lines again are harmless. The checks are the caller's, but for the
- * registration, which must still be there. */
+ * dates, those of one hour in their own order. A line that says what already holds at its hour, with the lines before
+ * it applied, is passed over. What they come to is compared with what there is: nothing is recorded where they change
+ * nothing, so the same lines again are harmless; unless lines of one hour say different things of a tenant or a
+ * subscription, which customers_file_read rejects. The checks are the caller's, but for the registration, which must
+ * still be there and still have customers. */
 #define CUSTOMER_BATCH_MAX 10000
 struct customer_line {
     struct guid tenant_id;
@@ -137,13 +164,16 @@ struct customer_line {
     struct guid customer_id;
     int64_t effective_ns; /* start of an hour; INT64_MIN: of this hour, which is then told */
     bool changed;         /* out: it changed what is known of its tenant */
+    bool refused; /* out: its tenant has had too many changes (customer_too_many_changes); the others are applied */
 };
+/* ERROR_CONFLICT with the tenant. */
+err_t customer_too_many_changes(const struct guid *tenant_id, struct error_info *info);
 struct customer_apply {
     struct customer_job base; /* first member */
     struct customer_line *lines;
     size_t line_count;
-    size_t changed_count;   /* out */
-    struct customer result; /* out: the first line's, if mapped, as it holds in its hour */
+    size_t changed_count, refused_count; /* out */
+    struct customer result;              /* out: the first line's, if mapped, as it holds in its hour */
 };
 void customer_apply_init(struct customer_apply *apply, struct customer_line *lines, size_t line_count);
 /* Ends whatever the subscription is mapped to, from that hour on; later changes of its tenant to others stay. */

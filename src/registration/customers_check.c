@@ -2,6 +2,8 @@
  * (spec 7.2, 8.2). */
 #include "registration/customers.h"
 
+#include "base/instant.h"
+
 #define SHOWN_MAX 64 /* of what a client wrote */
 
 static int shown(struct text text)
@@ -22,6 +24,26 @@ err_t customer_id_parse(struct text text, struct guid *out, struct error_info *i
                              "The customer subscription id '%.*s' is compared with case and has capital letters. "
                              "Please write it in lower case.",
                              shown(text), text.ptr);
+    return ERROR_OK;
+}
+
+err_t customer_tenant_parse(struct text text, const char *target, struct guid *out, struct error_info *info)
+{
+    if (guid_parse(text, out) && !guid_is_zero(out))
+        return ERROR_OK;
+    return error_set(info, ERROR_INVALID_PROPERTY, target,
+                     text.len == 0 ? "tenantId is missing: the id (a GUID) of the customer's Entra tenant"
+                                   : "tenantId must be the id (a GUID) of the customer's Entra tenant");
+}
+
+err_t customer_effective_parse(struct text text, const char *target, int64_t *out_ns, struct error_info *info)
+{
+    *out_ns = INT64_MIN;
+    if (text.len == 0)
+        return ERROR_OK;
+    if (instant_parse(text, out_ns) != ERROR_OK || *out_ns != hour_start_ns(instant_hour(*out_ns)))
+        return error_set(info, ERROR_INVALID_PROPERTY, target,
+                         "effectiveFrom must be a time on the hour such as 2026-01-31T13:00:00Z");
     return ERROR_OK;
 }
 
@@ -70,10 +92,11 @@ static err_t check_base(const struct registration *registration, const struct cu
                         "Register the stamp with a subscription of a partner.", info);
 }
 
+/* Ids of partners are compared without case (commerce/catalogue.h); a resolver may write them in another one. */
 static bool same_partner(const struct commercial_subscription *base, const struct commercial_subscription *customer)
 {
-    return text_equal(base->partner_id, customer->partner_id) &&
-           (base->reseller_id.len == 0 || text_equal(base->reseller_id, customer->reseller_id));
+    return text_equal_nocase(base->partner_id, customer->partner_id) &&
+           (base->reseller_id.len == 0 || text_equal_nocase(base->reseller_id, customer->reseller_id));
 }
 
 err_t customer_check(const struct registration *registration, const struct guid *customer_id,
@@ -104,6 +127,16 @@ err_t customer_check(const struct registration *registration, const struct guid 
             "of the registration's own partner%s can be added.",
             id, TEXT_ARGS(registration->path.name), facts->base.reseller_id.len > 0 ? " and reseller" : "");
     return ERROR_OK;
+}
+
+err_t customer_too_many_changes(const struct guid *tenant_id, struct error_info *info)
+{
+    char id[GUID_TEXT_SIZE];
+    guid_print(tenant_id, id);
+    return error_set(info, ERROR_CONFLICT, NULL,
+                     "the tenant %s has had %d changes under this registration, and no more can be kept; only its "
+                     "mappings can still be taken away",
+                     id, CUSTOMER_CHANGES_MAX);
 }
 
 err_t customer_not_found(const struct registration *registration, const struct guid *customer_id,

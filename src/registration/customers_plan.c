@@ -1,82 +1,132 @@
 /* Batches of changes to customers, worked out in memory. See customers_plan.h. */
 #include "registration/customers_plan.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 
 #define SLOTS_MIN 64 /* a power of two, as all sizes of the table */
 #define ARENA_SIZE ((size_t)8 * 1024)
+#define SPARE_STRETCHES 4 /* in the first copy of a timeline */
 
 /* --- stretches --- */
 
-static bool same_payer(const struct stretch *a, const struct stretch *b)
+static bool same_payer(const struct customer_stretch *a, const struct customer_stretch *b)
 {
     return a->mapped == b->mapped && guid_equal(&a->customer_id, &b->customer_id);
 }
 
-const struct stretch *stretch_at(const struct stretches *stretches, int64_t time_ns)
+static bool same_stretch(const struct customer_stretch *a, const struct customer_stretch *b)
 {
-    size_t i = stretches->count - 1;
-    while (i > 0 && stretches->items[i].start_ns > time_ns)
-        i--;
-    return &stretches->items[i];
+    return a->start_ns == b->start_ns && same_payer(a, b);
 }
 
-/* Adds one at the end; a neighbour of the same payer grows instead. There is room. */
-static void append(struct stretches *stretches, const struct stretch *stretch)
+/* The last one that begins at that time or before; the first one if none does. */
+static size_t index_at(const struct stretches *stretches, int64_t time_ns)
 {
-    if (stretches->count == 0 || !same_payer(&stretches->items[stretches->count - 1], stretch))
-        stretches->items[stretches->count++] = *stretch;
+    size_t low = 0, high = stretches->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (stretches->items[middle].start_ns <= time_ns)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-err_t timeline_set(struct plan *plan, struct timeline *timeline, const struct stretch *stretch, bool *changed)
+const struct customer_stretch *stretch_at(const struct stretches *stretches, int64_t time_ns)
 {
-    const struct stretches *old = &timeline->now;
-    struct stretches new = { arena_array(plan->arena, old->count + 1, sizeof *new.items), 0 };
-    if (new.items == NULL)
-        return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < old->count && old->items[i].start_ns < stretch->start_ns; i++)
-        append(&new, &old->items[i]);
-    size_t kept = new.count;
-    append(&new, stretch);
-    bool same = old->count == new.count &&
-                (new.count == kept || (new.items[kept].start_ns ==
-                                       old->items[kept].start_ns &&same_payer(&new.items[kept], &old->items[kept])));
-    *changed = !same;
-    timeline->now = new;
+    return &stretches->items[index_at(stretches, time_ns)];
+}
+
+/* Items of its own, with room for one more. */
+static err_t make_room(struct plan *plan, struct stretches *stretches)
+{
+    struct customer_stretch *items;
+    if (stretches->capacity == 0) {
+        size_t capacity = stretches->count + SPARE_STRETCHES;
+        items = arena_array(plan->arena, capacity, sizeof *items);
+        if (items == NULL)
+            return ERROR_NO_MEMORY;
+        memcpy(items, stretches->items, stretches->count * sizeof *items);
+        stretches->capacity = capacity;
+    } else {
+        items = arena_grow(plan->arena, stretches->items, stretches->count, &stretches->capacity, sizeof *items);
+        if (items == NULL)
+            return ERROR_NO_MEMORY;
+    }
+    stretches->items = items;
     return ERROR_OK;
+}
+
+err_t timeline_set(struct plan *plan, struct timeline *timeline, const struct customer_stretch *stretch, bool *changed)
+{
+    struct stretches *now = &timeline->now;
+    size_t kept = index_at(now, stretch->start_ns);
+    *changed = !same_payer(&now->items[kept], stretch);
+    if (!*changed)
+        return ERROR_OK;
+    err_t error = make_room(plan, now);
+    if (error != ERROR_OK)
+        return error;
+    kept += now->items[kept].start_ns < stretch->start_ns ? 1 : 0;
+    now->count = kept;
+    /* The neighbour of the same payer grows instead. */
+    if (kept == 0 || !same_payer(&now->items[kept - 1], stretch))
+        now->items[now->count++] = *stretch;
+    return ERROR_OK;
+}
+
+static bool is_of(const struct customer_stretch *stretch, const struct guid *customer_id)
+{
+    return stretch->mapped && guid_equal(&stretch->customer_id, customer_id);
+}
+
+/* Neighbours of the same payer as one; those before 'from' are known to differ. */
+static void join(struct stretches *stretches, size_t from)
+{
+    size_t kept = from;
+    for (size_t i = from; i < stretches->count; i++)
+        if (kept == 0 || !same_payer(&stretches->items[kept - 1], &stretches->items[i]))
+            stretches->items[kept++] = stretches->items[i];
+    stretches->count = kept;
 }
 
 err_t timeline_remove(struct plan *plan, struct timeline *timeline, int64_t start_ns, const struct guid *customer_id,
                       bool *changed)
 {
-    const struct stretches *old = &timeline->now;
-    struct stretches new = { arena_array(plan->arena, 2 * old->count, sizeof *new.items), 0 };
-    *changed = false;
-    if (new.items == NULL)
-        return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < old->count; i++) {
-        const struct stretch *stretch = &old->items[i];
-        bool ends_later = i + 1 == old->count || old->items[i + 1].start_ns > start_ns;
-        if (!stretch->mapped || !ends_later || !guid_equal(&stretch->customer_id, customer_id)) {
-            append(&new, stretch);
-            continue;
-        }
-        *changed = true;
-        if (stretch->start_ns < start_ns)
-            append(&new, stretch);
-        const struct stretch none = { .start_ns = stretch->start_ns < start_ns ? start_ns : stretch->start_ns };
-        append(&new, &none);
+    struct stretches *now = &timeline->now;
+    size_t first = index_at(now, start_ns);
+    while (first < now->count && !is_of(&now->items[first], customer_id))
+        first++;
+    *changed = first < now->count;
+    if (!*changed)
+        return ERROR_OK;
+    err_t error = make_room(plan, now);
+    if (error != ERROR_OK)
+        return error;
+    struct customer_stretch *items = now->items;
+    if (items[first].start_ns < start_ns) { /* what is before stays */
+        first++;
+        memmove(&items[first + 1], &items[first], (now->count - first) * sizeof *items);
+        items[first] = (struct customer_stretch){ .start_ns = start_ns };
+        now->count++;
     }
-    timeline->now = new;
+    for (size_t i = first; i < now->count; i++)
+        if (is_of(&items[i], customer_id))
+            items[i] = (struct customer_stretch){ .start_ns = items[i].start_ns };
+    join(now, first);
     return ERROR_OK;
 }
 
-bool timeline_differs(const struct timeline *timeline, int64_t *from_ns)
+/* --- what has become of them --- */
+
+static bool find_difference(const struct timeline *timeline, int64_t *from_ns)
 {
     const struct stretches *old = &timeline->before, *new = &timeline->now;
     size_t i = 0;
-    while (i < old->count && i < new->count &&
-           old->items[i].start_ns == new->items[i].start_ns &&same_payer(&old->items[i], &new->items[i]))
+    while (i < old->count && i < new->count &&same_stretch(&old->items[i], &new->items[i]))
         i++;
     if (i == old->count && i == new->count)
         return false;
@@ -86,15 +136,35 @@ bool timeline_differs(const struct timeline *timeline, int64_t *from_ns)
     return true;
 }
 
-size_t timeline_change_count(const struct timeline *timeline)
+/* Whether whoever has the tenant at some hour has had it then before. */
+static bool only_takes_away(const struct timeline *timeline)
 {
-    int64_t from_ns;
-    if (!timeline_differs(timeline, &from_ns))
-        return 0;
-    size_t later = timeline->now.count;
-    while (later > 0 && timeline->now.items[later - 1].start_ns > from_ns)
-        later--;
-    return 1 + timeline->now.count - later;
+    const struct stretches *old = &timeline->before, *new = &timeline->now;
+    size_t at = 0;
+    for (size_t i = 0; i < new->count; i++) {
+        int64_t end_ns = i + 1 < new->count ? new->items[i + 1].start_ns : INT64_MAX;
+        while (at + 1 < old->count && old->items[at + 1].start_ns <= new->items[i].start_ns)
+            at++;
+        for (size_t j = at; new->items[i].mapped &&j < old->count && (j == at || old->items[j].start_ns < end_ns); j++)
+            if (!same_payer(&old->items[j], &new->items[i]))
+                return false;
+    }
+    return true;
+}
+
+/* How many changes plan_write appends. */
+static size_t change_count(const struct timeline *timeline)
+{
+    return timeline->now.count - index_at(&timeline->now, timeline->from_ns);
+}
+
+void plan_compare(struct plan *plan)
+{
+    for (struct timeline *timeline = plan->first; timeline != NULL; timeline = timeline->next) {
+        timeline->differs = find_difference(timeline, &timeline->from_ns);
+        timeline->full = timeline->differs && timeline->last_change + change_count(timeline) > CUSTOMER_CHANGES_MAX &&
+                         !only_takes_away(timeline);
+    }
 }
 
 /* --- loading --- */
@@ -104,8 +174,7 @@ err_t plan_open(struct plan *plan, struct kv_txn *txn, uint64_t registration, in
     *plan = (struct plan){ .txn = txn, .registration = registration, .from_ns = from_ns, .slot_count = SLOTS_MIN };
     plan->tail = &plan->first;
     plan->arena = arena_new(ARENA_SIZE, 0);
-    plan->scratch = arena_new(ARENA_SIZE, 0);
-    if (plan->arena != NULL && plan->scratch != NULL)
+    if (plan->arena != NULL)
         plan->slots = arena_array(plan->arena, plan->slot_count, sizeof *plan->slots);
     if (plan->slots != NULL)
         return ERROR_OK;
@@ -116,7 +185,6 @@ err_t plan_open(struct plan *plan, struct kv_txn *txn, uint64_t registration, in
 void plan_close(struct plan *plan)
 {
     arena_free(plan->arena);
-    arena_free(plan->scratch);
 }
 
 static struct timeline **slot_of(struct timeline **slots, size_t slot_count, const struct guid *tenant_id)
@@ -140,56 +208,17 @@ static err_t grow(struct plan *plan)
     return ERROR_OK;
 }
 
-/* Newest first: a change holds from its hour up to the earliest one of those recorded after it. The stretches come
- * out last first. */
-static err_t read_stretches(struct plan *plan, struct timeline *timeline, struct stretches *reversed)
-{
-    struct customer_changes changes;
-    struct customer_change change;
-    int64_t until_ns = INT64_MAX;
-    size_t capacity = 0;
-    err_t error = customer_changes_open(&changes, plan->txn, plan->scratch, plan->registration, &timeline->tenant_id);
-    if (error != ERROR_OK)
-        return error;
-    while (until_ns > plan->from_ns) {
-        struct arena_mark mark = arena_mark(plan->scratch);
-        if ((error = customer_changes_next(&changes, &change)) != ERROR_OK)
-            break;
-        arena_rewind(plan->scratch, mark);
-        if (timeline->last_change == 0)
-            timeline->last_change = change.number;
-        if (change.effective_ns >= until_ns)
-            continue;
-        if (reversed->count == capacity) {
-            size_t wanted = capacity == 0 ? 4 : 2 * capacity;
-            struct stretch *items =
-                arena_resize(plan->arena, reversed->items, capacity * sizeof *items, wanted * sizeof *items);
-            if (items == NULL) {
-                error = ERROR_NO_MEMORY;
-                break;
-            }
-            reversed->items = items;
-            capacity = wanted;
-        }
-        until_ns = change.effective_ns < plan->from_ns ? plan->from_ns : change.effective_ns;
-        reversed->items[reversed->count++] = (struct stretch){ until_ns, change.mapped, change.customer_id };
-    }
-    customer_changes_close(&changes);
-    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
-}
-
 static err_t load(struct plan *plan, struct timeline *timeline)
 {
-    struct stretches reversed = { 0 };
-    err_t error = read_stretches(plan, timeline, &reversed);
     struct stretches *before = &timeline->before;
-    before->items = arena_array(plan->arena, reversed.count + 1, sizeof *before->items);
-    if (error != ERROR_OK || before->items == NULL)
-        return error != ERROR_OK ? error : ERROR_NO_MEMORY;
-    if (reversed.count == 0 || reversed.items[reversed.count - 1].start_ns > plan->from_ns)
-        append(before, &(struct stretch){ .start_ns = plan->from_ns });
-    for (size_t i = reversed.count; i > 0; i--)
-        append(before, &reversed.items[i - 1]);
+    size_t max = PLAN_STRETCHES_MAX - plan->stretch_count;
+    err_t error = customer_stretches(plan->txn, plan->arena, plan->registration, &timeline->tenant_id, plan->from_ns,
+                                     max, &before->items, &before->count, &timeline->last_change);
+    if (error != ERROR_OK)
+        return error;
+    if (before->count > max) /* the one that is made where there is none */
+        return ERROR_CONFLICT;
+    plan->stretch_count += before->count;
     timeline->now = *before;
     return ERROR_OK;
 }
@@ -215,22 +244,19 @@ err_t plan_timeline(struct plan *plan, const struct guid *tenant_id, struct time
 
 /* --- writing --- */
 
-static err_t write_timeline(struct plan *plan, const struct timeline *timeline, int64_t from_ns,
-                            const struct customer_change *shared)
+static err_t write_timeline(struct plan *plan, const struct timeline *timeline, const struct customer_change *shared)
 {
     struct customer_change change = *shared;
-    const struct stretch *stretch = stretch_at(&timeline->now, from_ns);
-    const struct stretch *end = timeline->now.items + timeline->now.count;
+    const struct stretches *now = &timeline->now;
     err_t error = ERROR_OK;
     change.number = timeline->last_change;
-    for (int64_t start_ns = from_ns; error == ERROR_OK; start_ns = stretch->start_ns) {
+    for (size_t i = index_at(now, timeline->from_ns); i < now->count && error == ERROR_OK; i++) {
+        const struct customer_stretch *stretch = &now->items[i];
         change.number++;
-        change.effective_ns = start_ns;
+        change.effective_ns = stretch->start_ns > timeline->from_ns ? stretch->start_ns : timeline->from_ns;
         change.mapped = stretch->mapped;
         change.customer_id = stretch->customer_id;
         error = customer_change_write(plan->txn, plan->registration, &timeline->tenant_id, &change);
-        if (++stretch == end)
-            break;
     }
     return error;
 }
@@ -238,9 +264,8 @@ static err_t write_timeline(struct plan *plan, const struct timeline *timeline, 
 err_t plan_write(struct plan *plan, const struct customer_change *change)
 {
     err_t error = ERROR_OK;
-    int64_t from_ns;
     for (struct timeline *timeline = plan->first; timeline != NULL && error == ERROR_OK; timeline = timeline->next)
-        if (timeline_differs(timeline, &from_ns))
-            error = write_timeline(plan, timeline, from_ns, change);
+        if (timeline->differs)
+            error = write_timeline(plan, timeline, change);
     return error;
 }

@@ -8,6 +8,8 @@
 #include "registration/customers_plan.h"
 #include "store/write.h"
 
+#define PASSES_MAX 4
+
 /* --- what may be done --- */
 
 /* The subscription's mapping as it holds now against If-Match and If-None-Match. */
@@ -28,8 +30,24 @@ static err_t check_precondition(struct customer_job *job, struct kv_txn *txn, co
     return ERROR_OK;
 }
 
-/* Refusals are no errors: the caller looks at job->refusal. */
-static err_t begin(struct customer_job *job, struct kv_txn *txn, const struct guid *customer_id, int64_t now_ns)
+/* Whether the registration still has customers; those who take none away need the approval, too. */
+static err_t check_registration(struct customer_job *job, struct kv_txn *txn, const struct registration *registration,
+                                bool maps)
+{
+    bool approved = true;
+    if (maps && job->read_approved != NULL) {
+        err_t error = job->read_approved(txn, job->arena, job->registration, &approved);
+        if (error != ERROR_OK)
+            return error;
+    }
+    job->refusal = customer_check_approval(registration, approved, &job->info);
+    return ERROR_OK;
+}
+
+/* Refusals are no errors: the caller looks at job->refusal. maps: the job gives somebody a subscription. customer_id:
+ * what the precondition is about, or NULL. */
+static err_t begin(struct customer_job *job, struct kv_txn *txn, bool maps, const struct guid *customer_id,
+                   int64_t now_ns)
 {
     struct registration registration;
     job->refusal = ERROR_OK;
@@ -41,38 +59,35 @@ static err_t begin(struct customer_job *job, struct kv_txn *txn, const struct gu
                                  "the registration has been deleted meanwhile; look up what is there now");
         return ERROR_OK;
     }
-    return error == ERROR_OK && customer_id != NULL ? check_precondition(job, txn, customer_id, now_ns) : error;
+    if (error == ERROR_OK)
+        error = check_registration(job, txn, &registration, maps);
+    if (error != ERROR_OK || job->refusal != ERROR_OK || customer_id == NULL)
+        return error;
+    return check_precondition(job, txn, customer_id, now_ns);
 }
 
-static void note_effect(struct customer_job *job, const struct timeline *timeline, int64_t from_ns)
+static void note_effect(struct customer_job *job, const struct timeline *timeline)
 {
-    const struct stretch *before = stretch_at(&timeline->before, from_ns);
-    const struct stretch *after = stretch_at(&timeline->now, from_ns);
+    const struct customer_stretch *before = stretch_at(&timeline->before, timeline->from_ns);
+    const struct customer_stretch *after = stretch_at(&timeline->now, timeline->from_ns);
     job->effects[job->effect_count++] = (struct customer_effect){ .tenant_id = timeline->tenant_id,
-                                                                  .effective_ns = from_ns,
+                                                                  .effective_ns = timeline->from_ns,
                                                                   .was_mapped = before->mapped,
                                                                   .is_mapped = after->mapped,
                                                                   .before = before->customer_id,
                                                                   .after = after->customer_id };
-    if (timeline->last_change + timeline_change_count(timeline) > CUSTOMER_CHANGES_MAX)
-        job->refusal = error_set(&job->info, ERROR_CONFLICT, NULL,
-                                 "a tenant of this registration has had %d changes, and no more can be kept",
-                                 CUSTOMER_CHANGES_MAX);
 }
 
-/* Tells the effects and, unless that is refused or not wanted, makes them. */
+/* After plan_compare: tells the effects and, unless that is not wanted, makes them. */
 static err_t finish(struct customer_job *job, struct store_write *write, struct plan *plan)
 {
-    int64_t from_ns;
     job->effects = arena_array(job->arena, plan->used + 1, sizeof *job->effects);
     if (job->effects == NULL)
         return ERROR_NO_MEMORY;
     for (struct timeline *timeline = plan->first; timeline != NULL; timeline = timeline->next)
-        if (timeline_differs(timeline, &from_ns))
-            note_effect(job, timeline, from_ns);
-    if (job->refusal != ERROR_OK)
-        job->effect_count = 0;
-    if (job->refusal != ERROR_OK || job->dry_run)
+        if (timeline->differs)
+            note_effect(job, timeline);
+    if (job->dry_run)
         return ERROR_OK;
     const struct customer_change change = { .recorded_ns = write_reported_ns(write),
                                             .by = job->by,
@@ -80,15 +95,29 @@ static err_t finish(struct customer_job *job, struct store_write *write, struct 
     return plan_write(plan, &change);
 }
 
+/* What a plan has no room for is refused, and no error. */
+static err_t refuse_too_many_stretches(struct customer_job *job, err_t error)
+{
+    if (error != ERROR_CONFLICT)
+        return error;
+    job->refusal = error_set(&job->info, ERROR_CONFLICT, NULL,
+                             "the tenants that this is about have more than %d periods from its first hour on; change "
+                             "fewer of them at once, or from a later hour on",
+                             PLAN_STRETCHES_MAX);
+    return ERROR_OK;
+}
+
 /* --- lines --- */
 
-/* Tells of each line which one before it, in the order of their application, has the same subscription: that line's
- * tenant is the only one that can have it from then on, so the store is asked for the first one alone. */
+/* Tells of each line which one before it, in the order of their application, has the same subscription: if that line
+ * took it from everybody else, its tenant is the only one that can have it from then on, and the store need not be asked
+ * again. */
 struct step {
     struct customer_line *line;
     size_t position;          /* in the file */
     struct step *same_before; /* NULL: the first of its subscription */
     bool changed;
+    bool alone; /* from its hour on nobody but its tenant has the subscription */
 };
 
 static int by_time(const void *a, const void *b)
@@ -106,20 +135,24 @@ static int by_customer(const void *a, const void *b)
     return order != 0 ? order : left < right ? -1 : left > right;
 }
 
-static err_t make_steps(struct customer_apply *apply, struct plan *plan, struct step **out)
+/* Of the lines that are not refused. */
+static err_t make_steps(struct customer_apply *apply, struct plan *plan, struct step **out, size_t *count)
 {
     struct step *steps = arena_array(plan->arena, apply->line_count + 1, sizeof *steps);
     struct step **sorted = arena_array(plan->arena, apply->line_count + 1, sizeof *sorted);
+    *count = 0;
     if (steps == NULL || sorted == NULL)
         return ERROR_NO_MEMORY;
     for (size_t i = 0; i < apply->line_count; i++)
-        steps[i] = (struct step){ .line = &apply->lines[i], .position = i };
-    qsort(steps, apply->line_count, sizeof *steps, by_time);
-    for (size_t i = 0; i < apply->line_count; i++)
+        if (!apply->lines[i].refused)
+            steps[(*count)++] = (struct step){ .line = &apply->lines[i], .position = i };
+    qsort(steps, *count, sizeof *steps, by_time);
+    for (size_t i = 0; i < *count; i++)
         sorted[i] = &steps[i];
-    qsort(sorted, apply->line_count, sizeof *sorted, by_customer);
-    for (size_t i = 1; i < apply->line_count; i++)
-        if (guid_equal(&sorted[i]->line->customer_id, &sorted[i - 1]->line->customer_id))
+    qsort(sorted, *count, sizeof *sorted, by_customer);
+    for (size_t i = 1; i < *count; i++)
+        if (sorted[i]->line->mapped && sorted[i - 1]->line->mapped &&
+            guid_equal(&sorted[i]->line->customer_id, &sorted[i - 1]->line->customer_id))
             sorted[i]->same_before = sorted[i - 1];
     *out = steps;
     return ERROR_OK;
@@ -151,45 +184,104 @@ static err_t remove_from(void *context, const struct guid *tenant_id)
 static err_t run_step(struct plan *plan, struct step *step)
 {
     const struct customer_line *line = step->line;
-    struct stretch stretch = { .start_ns = line->effective_ns, .mapped = line->mapped };
+    const struct step *before = step->same_before;
+    struct customer_stretch stretch = { .start_ns = line->effective_ns, .mapped = line->mapped };
     struct timeline *timeline;
     if (line->mapped)
         stretch.customer_id = line->customer_id;
     err_t error = plan_timeline(plan, &line->tenant_id, &timeline);
     if (error == ERROR_OK)
         error = timeline_set(plan, timeline, &stretch, &step->changed);
-    if (error != ERROR_OK || !step->changed || !line->mapped)
+    if (error != ERROR_OK || !line->mapped)
         return error;
+    bool was_alone = before != NULL && before->alone;
+    if (!step->changed) {
+        /* Others may have it later, as scheduled. */
+        step->alone = was_alone && guid_equal(&before->line->tenant_id, &line->tenant_id);
+        return ERROR_OK;
+    }
     struct removal removal = { plan, &line->customer_id, &line->tenant_id, line->effective_ns, false };
-    return step->same_before != NULL && step->same_before->line->mapped
-               ? remove_from(&removal, &step->same_before->line->tenant_id)
-               : customer_tenants_of(plan->txn, plan->registration, &line->customer_id, remove_from, &removal);
+    step->alone = true;
+    return was_alone ? remove_from(&removal, &before->line->tenant_id)
+                     : customer_tenants_of(plan->txn, plan->registration, &line->customer_id, remove_from, &removal);
 }
 
-static err_t run_lines(struct customer_apply *apply, struct plan *plan, struct store_write *write)
+/* Whether there were any. */
+static err_t refuse_lines_of_full_tenants(struct customer_apply *apply, struct plan *plan, bool *any)
+{
+    *any = false;
+    for (size_t i = 0; i < apply->line_count; i++) {
+        struct customer_line *line = &apply->lines[i];
+        struct timeline *timeline;
+        if (line->refused || !line->mapped)
+            continue;
+        err_t error = plan_timeline(plan, &line->tenant_id, &timeline);
+        if (error != ERROR_OK)
+            return error;
+        line->refused = timeline->full;
+        *any |= timeline->full;
+        apply->refused_count += timeline->full ? 1 : 0;
+    }
+    return ERROR_OK;
+}
+
+static err_t note_changed(struct customer_apply *apply, struct plan *plan, const struct step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct timeline *timeline;
+        err_t error = plan_timeline(plan, &steps[i].line->tenant_id, &timeline);
+        if (error != ERROR_OK)
+            return error;
+        steps[i].line->changed = steps[i].changed && timeline->differs;
+        apply->changed_count += steps[i].line->changed ? 1 : 0;
+    }
+    return ERROR_OK;
+}
+
+/* Applies the lines that are not refused. *again: it did nothing but refuse some of them. */
+static err_t run_lines(struct customer_apply *apply, struct plan *plan, struct store_write *write, bool *again)
 {
     struct step *steps;
-    struct timeline *timeline;
-    int64_t from_ns;
-    err_t error = make_steps(apply, plan, &steps);
-    for (size_t i = 0; i < apply->line_count && error == ERROR_OK; i++)
+    size_t count;
+    err_t error = make_steps(apply, plan, &steps, &count);
+    for (size_t i = 0; i < count && error == ERROR_OK; i++)
         error = run_step(plan, &steps[i]);
-    if (error == ERROR_OK)
-        error = finish(&apply->base, write, plan);
-    for (size_t i = 0; i < apply->line_count && error == ERROR_OK && apply->base.refusal == ERROR_OK; i++) {
-        struct customer_line *line = steps[i].line;
-        error = plan_timeline(plan, &line->tenant_id, &timeline);
-        line->changed = error == ERROR_OK && steps[i].changed && timeline_differs(timeline, &from_ns);
-        apply->changed_count += line->changed ? 1 : 0;
+    if (error != ERROR_OK)
+        return error;
+    plan_compare(plan);
+    error = refuse_lines_of_full_tenants(apply, plan, again);
+    if (error != ERROR_OK || *again)
+        return error;
+    error = finish(&apply->base, write, plan);
+    return error == ERROR_OK ? note_changed(apply, plan, steps, count) : error;
+}
+
+/* What a refused line would have taken away stays, so everything is worked out anew without it; that may fill another
+ * tenant, which is as rare as can be. */
+static err_t run_passes(struct customer_apply *apply, struct store_write *write, int64_t from_ns)
+{
+    bool again = true;
+    for (int pass = 0; again && pass < PASSES_MAX; pass++) {
+        struct plan plan;
+        err_t error = plan_open(&plan, write_txn(write), apply->base.registration, from_ns);
+        if (error != ERROR_OK)
+            return error;
+        error = run_lines(apply, &plan, write, &again);
+        plan_close(&plan);
+        if (error != ERROR_OK)
+            return refuse_too_many_stretches(&apply->base, error);
     }
-    return error;
+    if (again)
+        apply->base.refusal = error_set(&apply->base.info, ERROR_CONFLICT, NULL,
+                                        "too many tenants have had %d changes; leave them out", CUSTOMER_CHANGES_MAX);
+    return ERROR_OK;
 }
 
 static err_t read_result(struct customer_apply *apply, struct kv_txn *txn)
 {
     const struct customer_line *line = &apply->lines[0];
     const struct customer_job *base = &apply->base;
-    if (apply->line_count == 0 || !line->mapped || base->dry_run || base->refusal != ERROR_OK)
+    if (apply->line_count == 0 || !line->mapped || line->refused || base->dry_run || base->refusal != ERROR_OK)
         return ERROR_OK;
     err_t error = customer_of_tenant(txn, base->arena, base->registration, &line->tenant_id, line->effective_ns,
                                      INT64_MAX, &apply->result);
@@ -201,9 +293,13 @@ static err_t run_apply(struct store_write *write, struct store_job *job)
     struct customer_apply *apply = (struct customer_apply *)job;
     int64_t now_ns = write_reported_ns(write), from_ns = INT64_MAX;
     const struct guid *one = apply->line_count == 1 ? &apply->lines[0].customer_id : NULL;
-    struct plan plan;
-    apply->changed_count = 0;
-    err_t error = begin(&apply->base, write_txn(write), one, now_ns);
+    bool maps = false;
+    apply->changed_count = apply->refused_count = 0;
+    for (size_t i = 0; i < apply->line_count; i++) {
+        apply->lines[i].changed = apply->lines[i].refused = false;
+        maps |= apply->lines[i].mapped;
+    }
+    err_t error = begin(&apply->base, write_txn(write), maps, one, now_ns);
     if (error != ERROR_OK || apply->base.refusal != ERROR_OK)
         return error;
     for (size_t i = 0; i < apply->line_count; i++) {
@@ -212,11 +308,7 @@ static err_t run_apply(struct store_write *write, struct store_job *job)
             *effective_ns = hour_start_ns(instant_hour(now_ns));
         from_ns = *effective_ns < from_ns ? *effective_ns : from_ns;
     }
-    error = plan_open(&plan, write_txn(write), apply->base.registration, from_ns);
-    if (error != ERROR_OK)
-        return error;
-    error = run_lines(apply, &plan, write);
-    plan_close(&plan);
+    error = run_passes(apply, write, from_ns);
     return error == ERROR_OK ? read_result(apply, write_txn(write)) : error;
 }
 
@@ -235,7 +327,7 @@ static err_t run_delete(struct store_write *write, struct store_job *job)
     int64_t now_ns = write_reported_ns(write);
     struct plan plan;
     delete_job->missing = false;
-    err_t error = begin(&delete_job->base, write_txn(write), &delete_job->customer_id, now_ns);
+    err_t error = begin(&delete_job->base, write_txn(write), false, &delete_job->customer_id, now_ns);
     if (error != ERROR_OK || delete_job->base.refusal != ERROR_OK)
         return error;
     if (delete_job->effective_ns == INT64_MIN)
@@ -246,10 +338,11 @@ static err_t run_delete(struct store_write *write, struct store_job *job)
     struct removal removal = { &plan, &delete_job->customer_id, NULL, delete_job->effective_ns, false };
     error = customer_tenants_of(plan.txn, plan.registration, removal.customer_id, remove_from, &removal);
     delete_job->missing = !removal.changed;
+    plan_compare(&plan);
     if (error == ERROR_OK)
         error = finish(&delete_job->base, write, &plan);
     plan_close(&plan);
-    return error;
+    return refuse_too_many_stretches(&delete_job->base, error);
 }
 
 void customer_delete_init(struct customer_delete *delete_job, const struct guid *customer_id)

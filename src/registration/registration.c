@@ -231,12 +231,8 @@ static err_t decode_rest(struct arena *arena, const struct json *json, struct re
 static err_t decode(struct arena *arena, struct text value, uint64_t number, struct registration *out)
 {
     const struct json *json;
-    /* The parser may keep pointers into its input, and the map must not be pointed into. */
-    struct text copy = arena_text(arena, value);
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
     *out = (struct registration){ .number = number };
-    err_t error = json_parse(arena, copy, &json, NULL);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error == ERROR_OK)
         error = decode_texts(json, out);
     if (error == ERROR_OK)
@@ -305,17 +301,11 @@ struct list {
 
 static struct registration *list_add(struct arena *arena, struct list *list)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        struct registration *items = arena_array(arena, capacity, sizeof *items);
-        if (items == NULL)
-            return NULL;
-        if (list->count > 0)
-            memcpy(items, list->items, list->count * sizeof *items);
-        list->items = items;
-        list->capacity = capacity;
-    }
-    return &list->items[list->count++];
+    struct registration *items = arena_grow(arena, list->items, list->count, &list->capacity, sizeof *items);
+    if (items == NULL)
+        return NULL;
+    list->items = items;
+    return &items[list->count++];
 }
 
 /* From 'start' on while the keys begin with 'prefix'. */
@@ -384,6 +374,41 @@ err_t registration_list(struct kv_txn *txn, struct arena *arena, const struct gu
     return registration_page(txn, arena, subscription_id, resource_group, NULL, SIZE_MAX, out, count, &more);
 }
 
+static err_t count_all(struct kv_cursor *cursor, struct arena *arena, int64_t now_ns, struct registration_counts *out)
+{
+    struct text key, value;
+    err_t error = kv_cursor_seek(cursor, TEXT("n"), &key, &value);
+    for (; error == ERROR_OK && key.len == NUMBER_KEY_SIZE && key.ptr[0] == 'n';
+         error = kv_cursor_next(cursor, &key, &value)) {
+        struct arena_mark mark = arena_mark(arena);
+        struct registration registration;
+        error = decode(arena, value, get_u64be((const uint8_t *)key.ptr + 1), &registration);
+        arena_rewind(arena, mark);
+        if (error != ERROR_OK)
+            return error;
+        if (registration_is_expired(&registration, now_ns)) {
+            out->expired++;
+            continue;
+        }
+        out->active++;
+        if (registration.expires_ns < out->next_expiry_ns)
+            out->next_expiry_ns = registration.expires_ns;
+    }
+    return error == ERROR_NOT_FOUND ? ERROR_OK : error;
+}
+
+err_t registration_count(struct kv_txn *txn, struct arena *arena, int64_t now_ns, struct registration_counts *out)
+{
+    struct kv_cursor *cursor;
+    *out = (struct registration_counts){ .next_expiry_ns = INT64_MAX };
+    err_t error = kv_cursor_open(txn, KV_REGISTRATIONS, &cursor);
+    if (error != ERROR_OK)
+        return error;
+    error = count_all(cursor, arena, now_ns, out);
+    kv_cursor_close(cursor);
+    return error;
+}
+
 static err_t collect_subscriptions(struct kv_cursor *cursor, struct arena *arena, struct guid **out, size_t *count)
 {
     uint8_t start[1 + sizeof(struct guid) + 1] = { 'p' };
@@ -394,14 +419,10 @@ static err_t collect_subscriptions(struct kv_cursor *cursor, struct arena *arena
            key.ptr[0] == 'p') {
         if (key.len <= 1 + sizeof(struct guid))
             return ERROR_STORE_CORRUPT;
-        if (*count == capacity) {
-            size_t larger = capacity == 0 ? 64 : capacity * 2;
-            struct guid *ids = arena_resize(arena, *out, capacity * sizeof *ids, larger * sizeof *ids);
-            if (ids == NULL)
-                return ERROR_NO_MEMORY;
-            *out = ids;
-            capacity = larger;
-        }
+        struct guid *ids = arena_grow(arena, *out, *count, &capacity, sizeof *ids);
+        if (ids == NULL)
+            return ERROR_NO_MEMORY;
+        *out = ids;
         memcpy((*out)[(*count)++].bytes, key.ptr + 1, sizeof(struct guid));
         memcpy(start, key.ptr, 1 + sizeof(struct guid));
         start[1 + sizeof(struct guid)] = UINT8_MAX; /* greater than any name */

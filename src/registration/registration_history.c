@@ -66,11 +66,8 @@ static err_t decode_members(const struct json *json, struct registration_change 
 static err_t decode(struct arena *arena, struct text key, struct text value, struct registration_change *out)
 {
     const struct json *json;
-    struct text copy = arena_text(arena, value); /* the parser may keep pointers into its input */
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
     *out = (struct registration_change){ .number = get_u64be((const uint8_t *)key.ptr + sizeof(struct guid)) };
-    err_t error = json_parse(arena, copy, &json, NULL);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error == ERROR_OK)
         error = decode_members(json, out);
     return error == ERROR_OK || error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;

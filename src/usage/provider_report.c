@@ -145,16 +145,11 @@ static int64_t since(const struct work *w, const struct subscription_periods *pe
 
 static err_t add_tenant(struct work *w, struct provider_node *node, const struct subscription *subscription)
 {
-    if (node->tenant_count == node->tenant_capacity) {
-        size_t capacity = node->tenant_capacity == 0 ? 8 : 2 * node->tenant_capacity;
-        struct provider_tenant *tenants = arena_array(w->arena, capacity, sizeof *tenants);
-        if (tenants == NULL)
-            return ERROR_NO_MEMORY;
-        if (node->tenant_count > 0)
-            memcpy(tenants, node->tenants, node->tenant_count * sizeof *tenants);
-        node->tenants = tenants;
-        node->tenant_capacity = capacity;
-    }
+    struct provider_tenant *tenants =
+        arena_grow(w->arena, node->tenants, node->tenant_count, &node->tenant_capacity, sizeof *tenants);
+    if (tenants == NULL)
+        return ERROR_NO_MEMORY;
+    node->tenants = tenants;
     node->tenants[node->tenant_count++] =
         (struct provider_tenant){ subscription, since(w, periods_of(w, subscription)) };
     return ERROR_OK;
@@ -197,18 +192,14 @@ static err_t find_quantity(struct work *w, struct provider_node *node, const str
         if (same_text((*out)->meter_id, row->meter_id) && same_text((*out)->unit, row->unit))
             return ERROR_OK;
     }
-    if (node->quantity_count == node->quantity_capacity) {
-        size_t capacity = node->quantity_capacity == 0 ? 16 : 2 * node->quantity_capacity;
-        struct provider_quantity *quantities = arena_array(w->arena, capacity, sizeof *quantities);
-        if (quantities == NULL)
-            return ERROR_NO_MEMORY;
-        if (node->quantity_count > 0)
-            memcpy(quantities, node->quantities, node->quantity_count * sizeof *quantities);
-        node->quantities = quantities;
-        node->quantity_capacity = capacity;
-    }
+    struct provider_quantity *quantities =
+        arena_grow(w->arena, node->quantities, node->quantity_count, &node->quantity_capacity, sizeof *quantities);
+    if (quantities == NULL)
+        return ERROR_NO_MEMORY;
+    node->quantities = quantities;
     err_t error = ERROR_OK;
     *out = &node->quantities[node->quantity_count++];
+    **out = (struct provider_quantity){ .records = 0 };
     (*out)->meter_id = keep(w, row->meter_id, &error);
     (*out)->meter_name = keep(w, row->meter_name, &error);
     (*out)->unit = keep(w, row->unit, &error);

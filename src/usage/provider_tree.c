@@ -166,14 +166,10 @@ struct members {
 
 static err_t add_member(struct members *m, uint32_t id)
 {
-    if (m->count == m->capacity) {
-        size_t capacity = m->capacity == 0 ? 64 : 2 * m->capacity;
-        uint32_t *ids = arena_resize(m->arena, m->ids, m->capacity * sizeof *ids, capacity * sizeof *ids);
-        if (ids == NULL)
-            return ERROR_NO_MEMORY;
-        m->ids = ids;
-        m->capacity = capacity;
-    }
+    uint32_t *ids = arena_grow(m->arena, m->ids, m->count, &m->capacity, sizeof *ids);
+    if (ids == NULL)
+        return ERROR_NO_MEMORY;
+    m->ids = ids;
     m->ids[m->count++] = id;
     return ERROR_OK;
 }
@@ -226,6 +222,7 @@ struct chain {
     struct kv_txn *txn;
     struct arena *arena;
     const struct guid *id, *operator_id;
+    int64_t in_use_to_ns;
     struct error_info *info;
     size_t depth_max; /* for 'id', so that what it sold itself stays within the bound, too */
     size_t steps;
@@ -293,7 +290,8 @@ static err_t walk_up(struct chain *chain, const struct guid *provider, int64_t a
         int64_t end_ns = end_of(&periods, (size_t)(period - periods.items));
         if (end_ns < *next_ns)
             *next_ns = end_ns;
-        if (chain->count == 1 && (error = check_state(chain, &one, period->state, at_ns)) != ERROR_OK)
+        if (chain->count == 1 && at_ns < chain->in_use_to_ns &&
+            (error = check_state(chain, &one, period->state, at_ns)) != ERROR_OK)
             return error;
         one = period->provider_subscription_id;
     }
@@ -319,15 +317,10 @@ static int compare_guids(const void *a, const void *b)
 
 static err_t add_below(struct below *below, const struct guid *id)
 {
-    if (below->count == below->capacity) {
-        size_t capacity = below->capacity == 0 ? 16 : 2 * below->capacity;
-        struct guid *found =
-            arena_resize(below->arena, below->found, below->capacity * sizeof *found, capacity * sizeof *found);
-        if (found == NULL)
-            return ERROR_NO_MEMORY;
-        below->found = found;
-        below->capacity = capacity;
-    }
+    struct guid *found = arena_grow(below->arena, below->found, below->count, &below->capacity, sizeof *found);
+    if (found == NULL)
+        return ERROR_NO_MEMORY;
+    below->found = found;
     below->found[below->count++] = *id;
     return ERROR_OK;
 }
@@ -378,9 +371,11 @@ static err_t levels_below(struct kv_txn *txn, struct arena *arena, const struct 
 }
 
 err_t provider_check(struct kv_txn *txn, struct arena *arena, const struct guid *id, const struct guid *provider,
-                     const struct guid *operator_id, int64_t from_ns, bool is_new, struct error_info *info)
+                     const struct guid *operator_id, int64_t from_ns, int64_t in_use_to_ns, bool is_new,
+                     struct error_info *info)
 {
-    struct chain chain = { .txn = txn, .arena = arena, .id = id, .operator_id = operator_id, .info = info };
+    struct chain chain = { .txn = txn, .arena = arena, .id = id, 
+.operator_id = operator_id, .in_use_to_ns = in_use_to_ns, .info = info };
     size_t levels = 0;
     if (is_operator(&chain, provider))
         return ERROR_OK;

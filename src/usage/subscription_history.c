@@ -46,11 +46,8 @@ static err_t decode_members(const struct json *json, struct subscription_change 
 static err_t decode(struct arena *arena, struct text key, struct text value, struct subscription_change *out)
 {
     const struct json *json;
-    struct text copy = arena_text(arena, value); /* the parser may keep pointers into it */
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
     *out = (struct subscription_change){ .number = get_u64be((const uint8_t *)key.ptr + sizeof(struct guid)) };
-    err_t error = json_parse(arena, copy, &json, NULL);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error == ERROR_OK && json_type(json) == JSON_OBJECT)
         return decode_members(json, out);
     return error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;
@@ -64,17 +61,12 @@ struct change_list {
 
 static struct subscription_change *list_add(struct change_list *list)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
-        struct subscription_change *items = arena_array(list->arena, capacity, sizeof *items);
-        if (items == NULL)
-            return NULL;
-        if (list->count > 0)
-            memcpy(items, list->items, list->count * sizeof *items);
-        list->items = items;
-        list->capacity = capacity;
-    }
-    return &list->items[list->count++];
+    struct subscription_change *items =
+        arena_grow(list->arena, list->items, list->count, &list->capacity, sizeof *items);
+    if (items == NULL)
+        return NULL;
+    list->items = items;
+    return &items[list->count++];
 }
 
 static err_t read_changes(struct kv_cursor *cursor, const struct guid *id, struct change_list *list)

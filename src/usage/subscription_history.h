@@ -20,7 +20,7 @@
 #include "store/kv.h"
 #include "usage/subscriptions.h"
 
-/* Per subscription; it moves a few times in its life. More are refused. */
+/* Per subscription; it moves a few times in its life. More are refused, except for its deletion. */
 #define SUBSCRIPTION_CHANGES_MAX 1000
 
 struct subscription_change {

@@ -20,6 +20,7 @@ struct changing {
     struct subscription stored; /* if described */
     struct subscription_change *changes;
     size_t count;
+    uint64_t next_number;
     struct subscription_periods periods;
     struct error_info *info;
 };
@@ -42,19 +43,30 @@ static err_t read_present(struct changing *c)
     c->described = error == ERROR_OK;
     if (error == ERROR_OK || error == ERROR_NOT_FOUND)
         error = subscription_history(txn, c->arena, c->id, &c->changes, &c->count);
+    if (error == ERROR_OK)
+        c->next_number = c->count > 0 ? c->changes[c->count - 1].number + 1 : 1;
     return error == ERROR_OK ? subscription_periods_of(c->arena, c->changes, c->count, c->described ? &c->stored : NULL,
                                                        INT64_MAX, &c->periods)
                              : error;
 }
 
-static err_t store_description(struct kv_txn *txn, const struct subscription *subscription)
+/* With the state that it has in the end, which those who have no time to look into the history go by. Reads what is
+ * present anew: changes have been appended. */
+static err_t store_description(struct changing *c, const struct subscription *subscription)
 {
+    struct kv_txn *txn = write_txn(c->write);
     struct buffer buffer = { 0 };
     struct json_writer json = json_writer(&buffer);
-    subscription_to_json(subscription, &json);
-    err_t error = buffer.failed ? ERROR_NO_MEMORY : subscription_count_change(txn);
+    struct subscription described = *subscription;
+    err_t error = read_present(c);
+    if (error != ERROR_OK)
+        return error;
+    described.state = c->periods.items[c->periods.count - 1].state;
+    described.deleted_ns = c->periods.items[c->periods.count - 1].deleted_ns;
+    subscription_to_json(&described, &json);
+    error = buffer.failed ? ERROR_NO_MEMORY : subscription_count_change(txn);
     if (error == ERROR_OK)
-        error = kv_put(txn, KV_SUBSCRIPTIONS, guid_bytes(&subscription->id), buffer_text(&buffer));
+        error = kv_put(txn, KV_SUBSCRIPTIONS, guid_bytes(&described.id), buffer_text(&buffer));
     buffer_free(&buffer);
     return error;
 }
@@ -72,23 +84,18 @@ static err_t put_baseline(struct changing *c)
         .deleted_ns = c->stored.deleted_ns,
         .by = TEXT(""),
     };
-    c->count = 1;
     return subscription_change_put(write_txn(c->write), c->id, &baseline);
 }
 
 static err_t append(struct changing *c, const struct subscription *wanted, int64_t effective_ns, struct text by)
 {
     err_t error = ERROR_OK;
-    if (c->count >= SUBSCRIPTION_CHANGES_MAX)
-        return error_set(c->info, ERROR_CONFLICT, NULL, "a subscription can change hands %d times at most",
-                         SUBSCRIPTION_CHANGES_MAX);
-    uint64_t number = c->count > 0 ? c->changes[c->count - 1].number + 1 : 1;
-    if (c->count == 0 && c->described) {
+    if (c->next_number == 1 && c->described) {
         error = put_baseline(c);
-        number = 2;
+        c->next_number = 2;
     }
     const struct subscription_change change = {
-        .number = number,
+        .number = c->next_number++,
         .effective_ns = effective_ns,
         .recorded_ns = write_reported_ns(c->write),
         .tenant_id = wanted->tenant_id,
@@ -120,9 +127,10 @@ static bool same_provider(const struct changing *c, const struct guid *a, const 
     return guid_equal(a, b);
 }
 
-static bool holds(const struct changing *c, const struct subscription_period *period, const struct subscription *wanted)
+static bool is_owned(const struct changing *c, const struct subscription_period *period,
+                     const struct subscription *wanted)
 {
-    return period->state == wanted->state && guid_equal(&period->tenant_id, &wanted->tenant_id) &&
+    return guid_equal(&period->tenant_id, &wanted->tenant_id) &&
            same_provider(c, &period->provider_subscription_id, &wanted->provider_subscription_id);
 }
 
@@ -132,9 +140,71 @@ static bool is_said(const struct changing *c, const struct subscription *wanted,
 {
     const struct subscription_period *period = subscription_period_at(&c->periods, effective_ns);
     const struct subscription_period *end = dated ? c->periods.items + c->periods.count : period + 1;
-    while (period < end && holds(c, period, wanted))
+    if (period->state != wanted->state)
+        return false;
+    while (period < end && is_owned(c, period, wanted))
         period++;
     return period == end;
+}
+
+/* What a description adds to the history. */
+struct plan {
+    struct subscription_change *items; /* effective_ns, state, deleted_ns */
+    size_t count;
+};
+
+static bool same_state(const struct subscription_period *a, const struct subscription_period *b)
+{
+    return a->state == b->state && a->deleted_ns == b->deleted_ns;
+}
+
+/* In use from that time on, and what was known of later times stays: whoever corrects since when a subscription is whose
+ * does not say that it was never deleted, or never came back. */
+static err_t make_plan(const struct changing *c, int64_t effective_ns, struct plan *plan)
+{
+    const struct subscription_period *period = subscription_period_at(&c->periods, effective_ns);
+    const struct subscription_period *end = c->periods.items + c->periods.count;
+    struct subscription_change last = { .effective_ns = effective_ns,
+                                        .state = SUBSCRIPTION_ENABLED,
+                                        .deleted_ns = INT64_MIN };
+    plan->items = arena_array(c->arena, (size_t)(end - period), sizeof *plan->items);
+    if (plan->items == NULL)
+        return ERROR_NO_MEMORY;
+    plan->items[0] = last;
+    plan->count = 1;
+    while (++period < end) {
+        if (same_state(period, period - 1) || (period->state == last.state && period->deleted_ns == last.deleted_ns))
+            continue;
+        last = (struct subscription_change){ .effective_ns = period->start_ns,
+                                             .state = period->state,
+                                             .deleted_ns = period->deleted_ns };
+        plan->items[plan->count++] = last;
+    }
+    return c->count + plan->count <= SUBSCRIPTION_CHANGES_MAX
+               ? ERROR_OK
+               : error_set(c->info, ERROR_CONFLICT, NULL, "a subscription can change hands %d times at most",
+                           SUBSCRIPTION_CHANGES_MAX);
+}
+
+/* Whoever says nothing of the time need not know since when its provider is described. */
+static err_t change_owner(struct changing *c, const struct subscription *wanted, int64_t effective_ns, struct text by)
+{
+    struct plan plan;
+    struct subscription one = *wanted;
+    err_t error = make_plan(c, effective_ns, &plan);
+    if (error != ERROR_OK)
+        return error;
+    const struct subscription_change *last = &plan.items[plan.count - 1];
+    error =
+        provider_check(write_txn(c->write), c->arena, c->id, &wanted->provider_subscription_id, &c->operator_id,
+                       effective_ns != INT64_MIN ? effective_ns : hour_of(c->write),
+                       last->state == SUBSCRIPTION_DELETED ? last->effective_ns : INT64_MAX, !c->described, c->info);
+    for (size_t i = 0; i < plan.count && error == ERROR_OK; i++) {
+        one.state = plan.items[i].state;
+        one.deleted_ns = plan.items[i].deleted_ns;
+        error = append(c, &one, plan.items[i].effective_ns, by);
+    }
+    return error;
 }
 
 static void show_now(const struct changing *c, const struct subscription *wanted, struct subscription *out)
@@ -149,24 +219,15 @@ static void show_now(const struct changing *c, const struct subscription *wanted
 
 static err_t describe(struct changing *c, struct subscription_put *put)
 {
-    struct kv_txn *txn = write_txn(c->write);
     struct subscription wanted = put->subscription;
     bool dated = put->effective_ns != INT64_MIN, forever = !dated && !c->described;
     int64_t effective_ns = dated || forever ? put->effective_ns : hour_of(c->write);
     wanted.state = SUBSCRIPTION_ENABLED;
     wanted.deleted_ns = INT64_MIN;
     put->changed_owner = forever || !is_said(c, &wanted, dated, effective_ns);
-    err_t error = ERROR_OK;
-    if (put->changed_owner)
-        /* Whoever says nothing of the time need not know since when its provider is described. */
-        error = provider_check(txn, c->arena, c->id, &wanted.provider_subscription_id, &c->operator_id,
-                               forever ? hour_of(c->write) : effective_ns, !c->described, c->info);
-    if (error == ERROR_OK && put->changed_owner)
-        error = append(c, &wanted, effective_ns, put->by);
+    err_t error = put->changed_owner ? change_owner(c, &wanted, effective_ns, put->by) : ERROR_OK;
     if (error == ERROR_OK)
-        error = store_description(txn, &wanted);
-    if (error == ERROR_OK)
-        error = read_present(c);
+        error = store_description(c, &wanted);
     if (error == ERROR_OK)
         show_now(c, &wanted, &put->now);
     return error;
@@ -198,7 +259,6 @@ void subscription_put_init(struct subscription_put *put, const struct subscripti
 
 static err_t mark_deleted(struct changing *c, struct text by)
 {
-    struct kv_txn *txn = write_txn(c->write);
     int64_t hour_ns = hour_of(c->write);
     const struct subscription_period *now = subscription_period_at(&c->periods, write_reported_ns(c->write));
     bool for_good = now == c->periods.items + c->periods.count - 1;
@@ -209,10 +269,10 @@ static err_t mark_deleted(struct changing *c, struct text by)
     wanted.provider_subscription_id = now->provider_subscription_id;
     wanted.deleted_ns = now->state == SUBSCRIPTION_DELETED ? now->deleted_ns : write_reported_ns(c->write);
     wanted.state = SUBSCRIPTION_DELETED;
-    err_t error = provider_check_unused(txn, c->arena, c->id, hour_ns, c->info);
+    err_t error = provider_check_unused(write_txn(c->write), c->arena, c->id, hour_ns, c->info);
     if (error == ERROR_OK)
         error = append(c, &wanted, hour_ns, by);
-    return error == ERROR_OK ? store_description(txn, &wanted) : error;
+    return error == ERROR_OK ? store_description(c, &wanted) : error;
 }
 
 static err_t run_delete(struct store_write *write, struct store_job *job)

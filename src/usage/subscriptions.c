@@ -90,11 +90,7 @@ err_t subscription_decode(struct arena *arena, struct text value, const struct g
 {
     const struct json *json;
     struct text state;
-    /* The parser may keep pointers into its input, and the map must not be pointed into. */
-    struct text copy = arena_text(arena, value);
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
-    err_t error = json_parse(arena, copy, &json, NULL);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error == ERROR_OK)
         error = subscription_from_json(json, id, out, NULL);
     if (error != ERROR_OK)
@@ -132,17 +128,11 @@ struct list {
 
 static struct subscription *list_add(struct list *list)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        struct subscription *items = arena_array(list->arena, capacity, sizeof *items);
-        if (items == NULL)
-            return NULL;
-        if (list->count > 0)
-            memcpy(items, list->items, list->count * sizeof *items);
-        list->items = items;
-        list->capacity = capacity;
-    }
-    return &list->items[list->count++];
+    struct subscription *items = arena_grow(list->arena, list->items, list->count, &list->capacity, sizeof *items);
+    if (items == NULL)
+        return NULL;
+    list->items = items;
+    return &items[list->count++];
 }
 
 static err_t list_described(struct kv_txn *txn, struct list *list)

@@ -58,6 +58,8 @@ bool subscription_is_direct(const struct subscription *subscription, const struc
 /* Describes a subscription that is in use. Names hold at once and for all time; tenant and provider hold from
  * effective_ns on, whatever was scheduled for later. Without a time the first description holds for ever since, and a
  * later one from the start of this hour on if it says something else about them than what holds now.
+ * It is in use from effective_ns on, too, but a deletion that is known of a later hour stays, and so does coming back
+ * after it: they are added to the history again, with the new tenant and provider.
  * Refusals: of provider_check (provider_tree.h); ERROR_CONFLICT after SUBSCRIPTION_CHANGES_MAX changes. */
 struct subscription_put {
     struct store_job job; /* first member; set job.done, job.run is set by subscription_put_init */
@@ -71,7 +73,7 @@ struct subscription_put {
     struct error_info info;
 };
 void subscription_put_init(struct subscription_put *put, const struct subscription *subscription);
-/* Marks as Deleted, from this hour on; usage stays readable. missing: nothing described under that id. Refusal:
+/* Marks as Deleted, from this hour on, however often it changed hands; usage stays readable. missing: nothing described under that id. Refusal:
  * ERROR_CONFLICT while it is the provider of subscriptions in use. */
 struct subscription_delete {
     struct store_job job;

@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 import harness
+from registered import Registration
 
 
 def pytest_addoption(parser):
@@ -77,6 +78,18 @@ def stamp():
 def empty():
     with tempfile.TemporaryDirectory(prefix="empty-") as folder, harness.Stamp(folder) as server:
         yield server
+
+
+@pytest.fixture
+def commerce(empty):
+    """A client of the commerce role; a file that needs another server has its own."""
+    return empty.client(empty.ready["commerce"]["token"])
+
+
+@pytest.fixture
+def registration(commerce):
+    """Of a stamp of its own."""
+    return Registration(commerce)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 import harness
 from activation_keys import Signer, compact, packed, payload
-from harness import DAY, guid, iso
+from harness import DAY, HOUR, guid, iso
 
 VERSION = "api-version=2016-01-01"
 RESOURCE = "properties.activationKey"
@@ -212,6 +212,67 @@ def test_an_activation_expires(fresh, signer):
     assert side.state["activation"]["expires"] == iso(fresh.now)
     error = side.put(key).expect(400, "InvalidActivationKey", RESOURCE).error  # not taken again either
     assert iso(fresh.now) in error["message"] and "renew" in error["message"]
+
+
+def metric(stamp, name):
+    """Its value; None: it is not there."""
+    lines = stamp.operator.get("/metrics").expect(200).body.decode().splitlines()
+    return next((float(line.split()[-1]) for line in lines if line.split(" ")[0] == name), None)
+
+
+def finding(stamp, check):
+    told = stamp.operator.get("/v1/doctor").expect(200).json["findings"]
+    return next((found for found in told if found["check"] == check), None)
+
+
+def test_an_activation_that_ends_is_seen_in_time(fresh, signer):
+    """By the doctor, who says what to do, by who scrapes, and in the status."""
+    expires = "stampmeter_activation_expires_timestamp_seconds"
+    side = Activation(fresh)
+    side.delete("&forgetSigner=true")
+    assert metric(fresh, "stampmeter_activated") == 0 and metric(fresh, expires) is None
+    assert fresh.operator.get("/v1/status").expect(200).json["activation"] == {"state": "Not registered"}
+    assert finding(fresh, "activation") is None  # nothing is wrong with that
+    side.put(signer.sign(payload(side.cloud_id))).expect(200)
+    assert metric(fresh, "stampmeter_activated") == 1 and metric(fresh, expires) == float("inf")
+    assert fresh.operator.get("/v1/status").json["activation"]["expires"] is None
+    assert finding(fresh, "activation")["state"] == "ok"
+    end = fresh.now + 31 * DAY
+    side.put(signer.sign(payload(side.cloud_id, expires=iso(end)))).expect(200)
+    assert finding(fresh, "activation")["state"] == "ok"
+    fresh.advance("P2D")
+    soon = finding(fresh, "activation")
+    assert soon["state"] == "attention" and iso(end) in soon["message"]
+    assert "registration token" in soon["remedy"] and "registration activate" in soon["remedy"]
+    side.put(signer.sign(payload(side.cloud_id, expires=iso(fresh.now + HOUR)))).expect(200)
+    assert metric(fresh, expires) == (fresh.now + HOUR).timestamp() and metric(fresh, "stampmeter_activated") == 1
+    fresh.advance("PT1H")
+    ended = finding(fresh, "activation")
+    assert ended["state"] == "problem" and iso(fresh.now) in ended["message"] and "renew" in ended["remedy"]
+    assert metric(fresh, expires) == fresh.now.timestamp() and metric(fresh, "stampmeter_activated") == 0
+    assert fresh.operator.get("/v1/status").json["activation"] == {
+        "state": "Expired", "registrationName": "azurestack-one", "expires": iso(fresh.now)}
+
+
+def test_preconditions_of_an_activation(activation, signer):
+    target = "%s/default?%s" % (activation.base, VERSION)
+
+    def put(name, **headers):
+        body = {"properties": {"activationKey": signer.sign(payload(activation.cloud_id, registrationName=name))}}
+        return activation.client.request("PUT", target, body=body,
+                                         headers={part.replace("_", "-"): text for part, text in headers.items()})
+
+    put("one", If_Match="*").expect(412, "PreconditionFailed", "If-Match")
+    activation.get().expect(404)
+    first = put("one", If_None_Match="*").expect(200).headers["ETag"]
+    put("two", If_None_Match="*").expect(412, "PreconditionFailed", "If-None-Match")
+    second = put("two", If_Match=first).expect(200).headers["ETag"]
+    entries = len(activation.audit())
+    put("three", If_Match=first).expect(412, "PreconditionFailed")
+    activation.client.request("DELETE", target, headers={"If-Match": first}).expect(412, "PreconditionFailed")
+    assert activation.get().headers["ETag"] == second and len(activation.audit()) == entries
+    activation.client.request("DELETE", target, headers={"If-Match": second}).expect(200)
+    activation.client.request("DELETE", target, headers={"If-Match": second}).expect(204)  # as with registrations
 
 
 def test_an_activation_survives_restart_and_kill(fresh, signer):

@@ -2,10 +2,6 @@
 registrations, take the activation key, and map a customer. Each client does the same steps (clients/), and what it
 understood of the answers is held against plain HTTPS here.
 """
-import json
-import os
-import shutil
-import subprocess
 import tempfile
 
 import pytest
@@ -13,9 +9,8 @@ import pytest
 import harness
 from harness import guid, instant
 from registration_fixture import Registrations, encoded, facts, token
+from sdk_clients import CLIENTS, ask_go, ask_node
 
-CLIENTS = os.path.join(harness.HERE, "clients")
-CLIENT_TIMEOUT_S = 120
 MANY = 105
 
 
@@ -96,13 +91,7 @@ def check_customers(question, answer):
 
 
 def test_javascript_arm_azurestack(question):
-    # NODE_EXTRA_CA_CERTS is how a user of this client makes it trust a private authority.
-    environment = dict(os.environ, NODE_EXTRA_CA_CERTS=question.commerce.ca_file)
-    done = subprocess.run(["node", os.path.join(CLIENTS, "arm_azurestack.mjs")], env=environment,
-                          input=json.dumps(question.as_dict()).encode(), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=CLIENT_TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
-    answer = json.loads(done.stdout)
+    answer = ask_node("arm_azurestack.mjs", question.as_dict(), question.commerce.ca_file)
     check(question, answer)
     check_customers(question, answer["customers"])
     assert answer["products"] == 0
@@ -123,16 +112,6 @@ def test_python_azure_mgmt_azurestack(question, monkeypatch):
 
 @pytest.mark.long
 def test_go_azure_sdk_for_go(question, tmp_path):
-    if shutil.which("go") is None:
-        pytest.skip("no go on this machine")
-    program = tmp_path / "client"
-    environment = dict(os.environ, GOFLAGS="-mod=readonly")
-    built = subprocess.run(["go", "build", "-o", str(program), "./azurestack"], cwd=os.path.join(CLIENTS, "go"),
-                           env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False)
-    assert built.returncode == 0, built.stdout.decode(errors="replace")[-3000:]
-    done = subprocess.run([str(program), question.commerce.ca_file], input=json.dumps(question.as_dict()).encode(),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=CLIENT_TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
-    answer = json.loads(done.stdout)
+    answer = ask_go("./azurestack", question.as_dict(), question.commerce.ca_file, tmp_path)
     check(question, answer)
     check_customers(question, answer["customers"])

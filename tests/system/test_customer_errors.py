@@ -9,16 +9,6 @@ from harness import Stamp, guid
 from registered import Registration
 
 
-@pytest.fixture
-def commerce(empty):
-    return empty.client(empty.ready["commerce"]["token"])
-
-
-@pytest.fixture
-def registration(commerce):
-    return Registration(commerce)
-
-
 def refused(answer, status, code, *facts):
     """The error has that code, and its message the facts and more than those."""
     message = answer.expect(status, code).error["message"]

@@ -13,16 +13,6 @@ TYPE = "Microsoft.AzureStack/registrations/customerSubscriptions"
 VERSIONS = ("2016-01-01", "2017-06-01", "2020-06-01-preview", "2022-06-01")
 
 
-@pytest.fixture
-def commerce(empty):
-    return empty.client(empty.ready["commerce"]["token"])
-
-
-@pytest.fixture
-def registration(commerce):
-    return Registration(commerce)
-
-
 def hour(stamp):
     return stamp.now.replace(minute=0, second=0, microsecond=0)
 

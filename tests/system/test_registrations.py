@@ -208,6 +208,11 @@ def test_another_model_new_hardware_and_a_new_expiry_by_the_same_put(registratio
     assert native(registrations, "reg1")["expires"] is None
 
 
+def doctor_of_registrations(stamp):
+    found = stamp.operator.get("/v1/doctor").expect(200).json["findings"]
+    return next(finding for finding in found if finding["check"] == "registrations")
+
+
 def test_a_capacity_registration_expires_and_is_renewed(tmp_path):
     options = {"commerce.capacity_duration": "2d"}
     with harness.Stamp(tmp_path, options=options) as stamp:
@@ -216,13 +221,22 @@ def test_a_capacity_registration_expires_and_is_renewed(tmp_path):
         registrations.put("reg1", capacity).expect(201)
         end = stamp.now + 2 * DAY
         assert instant(registrations.activation_key("reg1")[0]["expires"]) == end
+        active = stamp.operator.get("/v1/status").json["registrations"]["active"]
+        assert doctor_of_registrations(stamp)["state"] == "attention"  # in two days
         stamp.advance("P2D")
         assert native(registrations, "reg1")["state"] == "Expired"
+        assert stamp.operator.get("/v1/status").json["registrations"] == {"active": active - 1, "expired": 1}
+        metrics = stamp.operator.get("/metrics").expect(200).body.decode()
+        assert 'stampmeter_registrations{state="active"} %d\n' % (active - 1) in metrics
+        assert 'stampmeter_registrations{state="expired"} 1\n' in metrics
+        finding = doctor_of_registrations(stamp)
+        assert finding["state"] == "attention" and "1 of " in finding["message"] and "token" in finding["remedy"]
         message = registrations.post("reg1", "getactivationkey").expect(409, "Conflict").error["message"]
         assert iso(end) in message and "renew" in message
         registrations.get("reg1").expect(200)
         registrations.put("reg1", capacity).expect(200)
         assert native(registrations, "reg1")["state"] == "Active"
+        assert doctor_of_registrations(stamp)["message"].startswith("A registration expires at ")
         assert instant(registrations.activation_key("reg1")[0]["expires"]) == end + 2 * DAY
 
 
@@ -482,7 +496,16 @@ def test_subscriptions_of_the_commercial_side_are_those_with_registrations(regis
     registrations.put("reg1", token()).expect(201)
     registrations.put("reg2", token()).expect(201)
     assert listed().count(registrations.subscription) == 1
-    assert registrations.client.get(own).expect(200).json["state"] == "Enabled"
+    one = registrations.client.get(own).expect(200).json
+    assert (one["state"], one["tenantId"]) == ("Enabled", "00000000-0000-0000-0000-000000000000")
+    # Whose it is, is known once the catalogue has it.
+    tenant = guid()
+    registrations.client.request("PUT", "/v1/commerce/subscriptions/" + registrations.subscription, body={
+        "tenantId": tenant, "offer": "EA", "state": "Active"}).expect(201)
+    assert registrations.client.get(own).expect(200).json == {**one, "tenantId": tenant}
+    assert next(row for row in registrations.client.rows(target)
+                if row["subscriptionId"] == registrations.subscription)["tenantId"] == tenant
+    registrations.client.get(target + "&$skipToken=abc").expect(400, "InvalidProperty", "$skipToken")
     registrations.get("", **{"$skipToken": ""}).expect(200)
     registrations.delete("reg1").expect(200)
     registrations.delete("reg2").expect(200)

@@ -182,6 +182,45 @@ def test_a_tenant_is_attributed_from_a_date_on(fresh):
             for payer in entry["payers"]] == [("default", place["subscriptionId"], 6), ("customer", subscription, 4)]
 
 
+def test_a_change_inside_a_day_whose_hours_are_gone_is_not_guessed(tmp_path):
+    """Days stay longer than hours. A payer that changes at midnight splits days, one that changes at noon would need the
+    hours, and half a day is never given to either of the two by a guess."""
+    days = 6
+    with harness.Stamp(tmp_path, options={"retention.hourly": "2d"}) as stamp:
+        commerce, place = stamp.client(stamp.ready["commerce"]["token"]), stamp.ready["commerce"]
+        tenant, first = stamp.tenant(mapped=False, displayName="Adventure Works"), stamp.now.replace(hour=0, minute=0)
+        for _ in range(days):
+            hour = stamp.now.replace(minute=0) - HOUR
+            stamp.anybody.accept([record(tenant["subscriptionId"], hour - n * HOUR) for n in range(3)])
+            stamp.advance("P1D")
+        harness.until(lambda: "stampmeter_upkeep_left 0" in stamp.operator.get("/metrics").body.decode(), "upkeep to end")
+        since = instant(stamp.operator.get("/v1/retention").expect(200).json["hourlySince"])
+        changed = first + DAY + 12 * HOUR
+        assert changed + DAY < since  # its day is a sum by now
+
+        def map_from(time):
+            commerce.request("POST", "/v1/commerce/customers/import?registration=%s&subscriptionId=%s" % (
+                place["registration"], place["subscriptionId"]), headers={"Content-Type": "text/csv"}, body=(
+                    "tenantId,customerSubscriptionId,effectiveFrom\n%s,%s,%s\n" % (
+                        tenant["tenantId"], subscription, iso(time))).encode()).expect(200)
+
+        def payers():
+            entry, = [one for one in commerce.rows(target(first, first + days * DAY))
+                      if one["tenantId"] == tenant["tenantId"]]
+            return [(payer["kind"], exact(payer["quantities"][0]["quantity"])) for payer in entry["payers"]]
+
+        subscription = next(one["subscriptionId"] for one in commerce.rows(
+            "/v1/commerce/subscriptions?tenantId=" + tenant["tenantId"]) if one["state"] == "Active")
+        assert payers() == [("default", 3 * days)]
+        map_from(first + 2 * DAY)
+        assert payers() == [("default", 6), ("customer", 3 * (days - 2))]
+        map_from(changed)
+        error = commerce.get(target(first, first + days * DAY)).expect(410, "UsageNotKept", "from").error
+        assert iso(changed) in error["message"] and "who pays" in error["message"]
+        # What lies on one side of the change alone is still told.
+        assert commerce.get(target(first + 2 * DAY, first + days * DAY)).expect(200).json["value"]
+
+
 def test_a_subscription_that_moves_to_another_tenant_is_each_ones_for_its_hours(fresh):
     commerce = fresh.client(fresh.ready["commerce"]["token"])
     subscription, tenants = guid(), [guid(), guid()]

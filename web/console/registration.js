@@ -7,7 +7,7 @@ import { RegisterStep, TokenStep } from "./registration-steps.js";
 import { showMinute } from "./time.js";
 import { Badge, Component, ErrorBox, Loading, html } from "./ui.js";
 
-const STATES = { Registered: "good", Expired: "bad", "Not registered": "warn" };
+const STATES = { Registered: "good", Expired: "bad", "Untrusted signer": "bad", "Not registered": "warn" };
 const NEVER = 9999; // the year in which activation keys expire that do not
 
 const showTime = (text) => `${showMinute(Date.parse(text))} UTC`;
@@ -151,6 +151,8 @@ export class RegistrationPage extends Component {
           Begin with step 1: make a token.</p>`}
         ${state === "Expired" && html`<p class="notice bad">The activation ended on ${showExpiry(activation.expires)}. Renew it: make a token,
           register again under the same name, and activate with the new key.</p>`}
+        ${state === "Untrusted signer" && html`<p class="notice bad">This stamp trusts the key <code>${trustedSigner}</code> alone, and another
+          one signed the activation. Activate with a key from there, or correct <code>registration.trusted_key_id</code>.</p>`}
         <dl class="facts">
           <${Fact} title="Cloud id"><code>${cloudId}</code><//>
           ${activation && html`
@@ -187,7 +189,7 @@ export class RegistrationPage extends Component {
       </ol>
       <p class="dim small">All of it, also without a network between both sides: <a href="/docs/registration.html">registration</a>.</p>`;
     if (data.state === "Not registered") return steps;
-    return html`<details class="again" open=${data.state === "Expired" || undefined}>
+    return html`<details class="again" open=${data.state !== "Registered" || undefined}>
       <summary>Renew the registration or change its billing model</summary>
       <p>The same three steps. Register under the same name, then nothing has to be removed before; add and remove nodes of a
         capacity registration in this way too.</p>

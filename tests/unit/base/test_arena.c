@@ -228,6 +228,33 @@ static void survives_short_memory(void **state)
     assert_true(n > 5);
 }
 
-TESTS(cmocka_unit_test(allocates), cmocka_unit_test(makes_texts), cmocka_unit_test(keeps_the_limit),
-      cmocka_unit_test(runs_cleanups), cmocka_unit_test(rewinds), cmocka_unit_test(refuses_wrong_marks),
-      cmocka_unit_test(resizes), cmocka_unit_test(survives_short_memory))
+static void arrays_grow(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(1024, 65536);
+    uint32_t *items = NULL;
+    size_t count = 0, capacity = 0;
+    for (; count < 3000; count++) {
+        size_t before = capacity;
+        uint32_t *moved = arena_grow(arena, items, count, &capacity, sizeof *items);
+        assert_non_null(moved);
+        assert_true(count < before ? moved == items && capacity == before : capacity > before);
+        assert_true(capacity > count && capacity <= 2 * count + 4);
+        (items = moved)[count] = (uint32_t)count * 7;
+        if (count % 100 == 0)
+            assert_non_null(arena_alloc(arena, 8)); /* so that it can't always grow in place */
+    }
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(items[i], i * 7);
+    /* What does not fit changes nothing. */
+    size_t full = capacity;
+    assert_null(arena_grow(arena, items, capacity, &capacity, (size_t)1 << 40));
+    assert_null(arena_grow(arena, items, capacity, &capacity, SIZE_MAX / 2));
+    assert_int_equal(capacity, full);
+    assert_int_equal(items[count - 1], (count - 1) * 7);
+    arena_free(arena);
+}
+
+TESTS(cmocka_unit_test(arrays_grow), cmocka_unit_test(allocates), cmocka_unit_test(makes_texts),
+      cmocka_unit_test(keeps_the_limit), cmocka_unit_test(runs_cleanups), cmocka_unit_test(rewinds),
+      cmocka_unit_test(refuses_wrong_marks), cmocka_unit_test(resizes), cmocka_unit_test(survives_short_memory))

@@ -488,10 +488,24 @@ static void refuses_misuse(void **state)
     assert_true(aborts(counts_a_string, (void *)(uintptr_t)root));
 }
 
+static void stored_values_are_copied(void **state)
+{
+    (void)state;
+    const struct json *json;
+    struct text text;
+    char value[] = "{\"name\":\"as it was\"}";
+    assert_int_equal(json_parse_stored(arena, text_of(value), &json), ERROR_OK);
+    memset(value, 'x', sizeof value); /* the page of the map has gone */
+    assert_true(json_member_string(json, TEXT("name"), &text));
+    assert_true(text_equal(text, TEXT("as it was")));
+    assert_int_equal(json_parse_stored(arena, TEXT("{\"name\":"), &json), ERROR_STORE_CORRUPT);
+    assert_int_equal(json_parse_stored(arena, TEXT(""), &json), ERROR_STORE_CORRUPT);
+}
+
 #define JSON_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 TESTS(JSON_TEST(reads_values), JSON_TEST(reads_strings), JSON_TEST(keeps_numbers_as_written),
       JSON_TEST(refuses_what_is_not_json), JSON_TEST(says_why), JSON_TEST(limits_depth), JSON_TEST(finds_duplicates),
       JSON_TEST(finds_duplicates_among_many), JSON_TEST(writes_canonical_text), JSON_TEST(writes_canonical_numbers),
       JSON_TEST(canonical_numbers_are_unique), JSON_TEST(sorts_many_members), JSON_TEST(survives_short_memory),
-      JSON_TEST(wastes_no_memory), JSON_TEST(refuses_misuse))
+      JSON_TEST(wastes_no_memory), JSON_TEST(stored_values_are_copied), JSON_TEST(refuses_misuse))

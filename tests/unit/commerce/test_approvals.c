@@ -3,10 +3,10 @@
 #include "registration/registration.h"
 
 /* Registers a stamp; the number of its registration. */
-static uint64_t register_stamp(struct fixture *f, const char *name, uint8_t stamp)
+static uint64_t register_as(struct fixture *f, const char *name, uint8_t stamp, enum billing_model model)
 {
     struct hardware_node node = { .name = TEXT("node"), .uuid = TEXT("00000000000000000000000000000001"), .cores = 8 };
-    const struct registration_token token = { .model = BILLING_PAY_AS_YOU_USE,
+    const struct registration_token token = { .model = model,
                                               .cloud_id = numbered(stamp),
                                               .agreement_number = TEXT(""),
                                               .ms_asset_tag = TEXT(""),
@@ -25,6 +25,11 @@ static uint64_t register_stamp(struct fixture *f, const char *name, uint8_t stam
     if (put.refusal != ERROR_OK)
         fail_msg("%s", put.info.message);
     return put.result.number;
+}
+
+static uint64_t register_stamp(struct fixture *f, const char *name, uint8_t stamp)
+{
+    return register_as(f, name, stamp, BILLING_PAY_AS_YOU_USE);
 }
 
 static struct approval_put set_approval(struct fixture *f, uint64_t registration, enum approval_state wanted)
@@ -69,6 +74,22 @@ static void approval_is_a_step_with_a_state(void **state)
     assert_int_equal(get_approval(f, two).state, APPROVAL_NOT_REQUESTED);
 }
 
+/* Between the caller's look and the job the stamp was registered anew, as a model without customers. */
+static void a_model_without_customers_is_refused_by_the_job_itself(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t number = register_as(f, "one", 1, BILLING_PAY_AS_YOU_USE);
+    assert_true(set_approval(f, number, APPROVAL_REQUESTED).changed);
+    assert_int_equal(register_as(f, "one", 1, BILLING_DEVELOPMENT), number);
+    struct approval_put put = set_approval(f, number, APPROVAL_APPROVED);
+    assert_error(put.refusal, ERROR_CONFLICT);
+    assert_non_null(strstr(put.info.message, "Development"));
+    assert_false(put.changed || put.missing);
+    assert_int_equal(get_approval(f, number).state, APPROVAL_REQUESTED);
+    assert_ok(set_approval(f, number, APPROVAL_REVOKED).refusal); /* taking it back is always possible */
+    assert_int_equal(get_approval(f, number).state, APPROVAL_REVOKED);
+}
+
 static void a_registration_that_is_not_there_gets_no_approval(void **state)
 {
     struct fixture *f = *state;
@@ -102,4 +123,5 @@ static void only_some_registrations_can_be_multitenant(void **state)
 }
 
 TESTS(WITH_STORE(approval_is_a_step_with_a_state), WITH_STORE(a_registration_that_is_not_there_gets_no_approval),
+      WITH_STORE(a_model_without_customers_is_refused_by_the_job_itself),
       cmocka_unit_test(only_some_registrations_can_be_multitenant))

@@ -225,6 +225,49 @@ static void etags_are_never_used_again(void **state)
     assert_true(f->put.result.etag > first);
 }
 
+static err_t put_if(struct fixture *f, const struct activation_key *key, const char *if_match,
+                    const char *if_none_match)
+{
+    activation_put_init(&f->put, f->arena, key_text(f->arena, key, &f->signer), TEXT("alice"));
+    f->put.precondition = (struct precondition){ if_match == NULL ? TEXT_NONE : text_of(if_match),
+                                                 if_none_match == NULL ? TEXT_NONE : text_of(if_none_match) };
+    assert_ok(store_run(f->base.store, &f->put.job));
+    return f->put.refusal;
+}
+
+static void changes_obey_preconditions(void **state)
+{
+    struct fixture *f = *state;
+    struct activation_key key = sample_key();
+    struct activation activation;
+    struct activation_delete delete_job;
+    char etag[24];
+    assert_error(put_if(f, &key, "*", NULL), ERROR_PRECONDITION_FAILED); /* nothing is there */
+    assert_error(get(f, &activation), ERROR_NOT_FOUND);
+    assert_ok(put_if(f, &key, NULL, "*"));
+    (void)snprintf(etag, sizeof etag, "\"%llu\"", (unsigned long long)f->put.result.etag);
+    assert_error(put_if(f, &key, NULL, "*"), ERROR_PRECONDITION_FAILED);
+    key.registration_name = TEXT("two");
+    assert_error(put_if(f, &key, "\"0\"", NULL), ERROR_PRECONDITION_FAILED);
+    assert_string_equal(f->put.info.target, "If-Match");
+    assert_ok(get(f, &activation));
+    assert_text(activation.key.registration_name, "azurestack-one");
+    assert_ok(put_if(f, &key, etag, NULL));
+    activation_delete_init(&delete_job, true);
+    delete_job.precondition.if_match = text_of(etag); /* the one before */
+    assert_ok(store_run(f->base.store, &delete_job.job));
+    assert_error(delete_job.refusal, ERROR_PRECONDITION_FAILED);
+    assert_false(delete_job.changed || delete_job.missing);
+    assert_ok(get(f, &activation));
+    (void)snprintf(etag, sizeof etag, "%llu", (unsigned long long)activation.etag);
+    delete_job.precondition.if_match = text_of(etag);
+    assert_ok(store_run(f->base.store, &delete_job.job));
+    assert_ok(delete_job.refusal);
+    assert_true(delete_job.changed);
+    assert_error(get(f, &activation), ERROR_NOT_FOUND);
+    assert_text(trusted(f), "");
+}
+
 static void the_state_is_told_in_words(void **state)
 {
     (void)state;
@@ -285,5 +328,5 @@ TESTS(WITH(a_key_for_this_stamp_is_taken_and_stays), WITH(the_same_key_again_cha
       WITH(a_key_for_another_stamp_is_refused_with_both_ids), WITH(an_expired_key_is_refused_with_the_time),
       WITH(damaged_keys_are_refused_and_change_nothing), WITH(only_the_first_signer_is_trusted_until_it_is_forgotten),
       WITH(a_configured_signer_stands_above_the_remembered_one), WITH(etags_are_never_used_again),
-      cmocka_unit_test(the_state_is_told_in_words), cmocka_unit_test(a_stamp_without_ids_cannot_be_activated),
-      WITH(changes_are_in_the_audit_log))
+      WITH(changes_obey_preconditions), cmocka_unit_test(the_state_is_told_in_words),
+      cmocka_unit_test(a_stamp_without_ids_cannot_be_activated), WITH(changes_are_in_the_audit_log))

@@ -212,10 +212,50 @@ static void members_that_are_wrong_are_named(void **state)
         { "{" WHO "," REST ",\"usageEndpoint\":\"http://plain.example\"}", "usageEndpoint is no https address" },
         { "{" WHO "," REST ",\"marketplaceEndpoint\":\"ftp://x\"}", "marketplaceEndpoint is no https address" },
         { "{" WHO "," REST ",\"issuer\":{}}", "issuer is no text" },
+        { "{" WHO "," REST ",\"issuer\":\"a\\u001b[2Jb\"}", "issuer has control characters" },
+        { "{" WHO ",\"resourceGroupName\":\"g\",\"registrationName\":\"n/m\",\"billingModel\":\"Custom\","
+          "\"expires\":\"2027-01-31T12:00:00Z\"}",
+          "registrationName is no name" },
+        { "{" WHO ",\"resourceGroupName\":\"g g\",\"registrationName\":\"n\",\"billingModel\":\"Custom\","
+          "\"expires\":\"2027-01-31T12:00:00Z\"}",
+          "resourceGroupName is no name" },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         assert_refused(f, signed_payload(f, cases[i].payload), cases[i].reason);
     assert_ok(read_payload(f, "{" WHO "," REST ",\"hardwareInfo\":[],\"somethingNew\":{\"a\":1}}"));
+}
+
+/* What a key says is called, logged and printed. */
+static void endpoints_that_are_no_addresses_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const endpoints[] = {
+        "https://",         "https:///path",       "https://x\\r\\nEvil: y", "https://user:pw@x", "https://x\\u0000.y",
+        "https://x\\u001b", "https://x y",         "https://x?query",        "https://:443",      "https://x\\u0085",
+        "HTTP://x",         "https://x\\\"onload",
+    };
+    for (size_t i = 0; i < COUNT_OF(endpoints); i++) {
+        struct text payload = arena_format(f->arena, "{" WHO "," REST ",\"usageEndpoint\":\"%s\"}", endpoints[i]);
+        assert_refused(f, signed_payload(f, payload.ptr), "usageEndpoint");
+    }
+    assert_ok(read_payload(f, "{" WHO "," REST ",\"usageEndpoint\":\"https://[::1]:8443/base\"}"));
+    assert_ok(read_payload(f, "{" WHO "," REST ",\"usageEndpoint\":\"\"}"));
+}
+
+#define WITHOUT_EXPIRY                                                                                                 \
+    "{" WHO ",\"resourceGroupName\":\"g\",\"registrationName\":\"n\",\"billingModel\":\"Custom\",\"expires\":"
+
+static void times_beyond_ours_are_times_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    assert_refused(f, signed_payload(f, WITHOUT_EXPIRY "\"zzzz-12-30T23:59:59.9999999Z\"}"), "expires is no time");
+    assert_refused(f, signed_payload(f, WITHOUT_EXPIRY "\"99999-2-30T23:59:59.9999999Z\"}"), "expires is no time");
+    assert_refused(f, signed_payload(f, WITHOUT_EXPIRY "\"2263-02-29T00:00:00Z\"}"), "expires is no time");
+    assert_refused(f, signed_payload(f, WITHOUT_EXPIRY "\"2300-02-29T00:00:00Z\"}"), "expires is no time");
+    assert_ok(read_payload(f, WITHOUT_EXPIRY "\"2264-02-29T00:00:00Z\"}"));
+    assert_true(f->key.expires_ns == ACTIVATION_NEVER_EXPIRES);
+    assert_ok(read_payload(f, WITHOUT_EXPIRY "\"2400-02-29T00:00:00Z\"}"));
+    assert_true(f->key.expires_ns == ACTIVATION_NEVER_EXPIRES);
 }
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -223,4 +263,5 @@ static void members_that_are_wrong_are_named(void **state)
 TESTS(WITH(what_is_signed_reads_back), WITH(the_payload_is_that_of_the_specification), WITH(a_key_may_never_expire),
       WITH(pasted_text_is_read), WITH(one_changed_character_anywhere_is_refused),
       WITH(what_others_signed_is_read_but_named_as_theirs), WITH(forms_that_are_none_are_refused),
-      WITH(members_that_are_wrong_are_named))
+      WITH(members_that_are_wrong_are_named), WITH(endpoints_that_are_no_addresses_are_refused),
+      WITH(times_beyond_ours_are_times_all_the_same))

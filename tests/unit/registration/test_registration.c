@@ -1,96 +1,7 @@
-/* Registrations: put, renewed, changed, deleted; how a stamp was registered at any time; lists and pages. */
-#include "support/store_fixture.h"
+/* Registrations: put, renewed, changed, deleted; how a stamp was registered at any time. */
+#include "registration/registration_fixture.h"
 
-#include "base/arena.h"
-#include "registration/registration.h"
 #include "store/write.h"
-
-struct fixture {
-    struct store_fixture base; /* first member */
-    struct arena *arena;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    store_fixture_make(&f->base);
-    f->arena = arena_new((size_t)64 * 1024, 0);
-    assert_non_null(f->arena);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    store_fixture_free(&f->base);
-    arena_free(f->arena);
-    free(f);
-    return 0;
-}
-
-#define WITH_STORE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-#define YEAR_NS (365 * NS_PER_DAY)
-
-static struct guid numbered(uint8_t number)
-{
-    return (struct guid){ { [15] = number } };
-}
-
-static struct registration_path path_of(uint8_t subscription, const char *group, const char *name)
-{
-    return (struct registration_path){ numbered(subscription), text_of(group), text_of(name) };
-}
-
-static struct registration_token token_of(uint8_t cloud, enum billing_model model)
-{
-    static struct hardware_node nodes[2];
-    nodes[0] = (struct hardware_node){ .name = TEXT("node1"), .uuid = TEXT("aa"), .cores = 16 };
-    nodes[1] = (struct hardware_node){ .name = TEXT("node2"), .uuid = TEXT("bb"), .cores = 24 };
-    return (struct registration_token){ .model = model,
-                                        .cloud_id = numbered(cloud),
-                                        .object_id = numbered(77),
-                                        .agreement_number = TEXT("EA \"7\""),
-                                        .ms_asset_tag = TEXT(""),
-                                        .usage_reporting = true,
-                                        .marketplace_syndication = true,
-                                        .stamp_version = TEXT("1.2301.0.1"),
-                                        .issuer = TEXT("stamp"),
-                                        .version = TEXT("4.0"),
-                                        .nodes = nodes,
-                                        .node_count = 2 };
-}
-
-static struct registration_put *new_put(struct fixture *f, struct registration_path path,
-                                        const struct registration_token *token)
-{
-    struct registration_put *put = arena_zalloc(f->arena, sizeof *put);
-    assert_non_null(put);
-    put->path = path;
-    put->token = token;
-    put->by = TEXT("somebody");
-    put->capacity_ns = YEAR_NS;
-    put->arena = f->arena;
-    registration_put_init(put);
-    return put;
-}
-
-static err_t run_put(struct fixture *f, struct registration_put *put)
-{
-    assert_ok(store_run(f->base.store, &put->job));
-    return put->refusal;
-}
-
-static struct registration put_well(struct fixture *f, struct registration_path path, uint8_t cloud,
-                                    enum billing_model model)
-{
-    struct registration_token token = token_of(cloud, model);
-    struct registration_put *put = new_put(f, path, &token);
-    if (run_put(f, put) != ERROR_OK)
-        fail_msg("%s", put->info.message);
-    return put->result;
-}
 
 static err_t run_delete(struct fixture *f, struct registration_path path, bool *missing)
 {
@@ -133,17 +44,6 @@ static size_t history(struct fixture *f, uint8_t cloud, struct registration_chan
     assert_ok(registration_history(txn, f->arena, &cloud_id, out, &count));
     store_read_end(txn);
     return count;
-}
-
-static void advance(struct fixture *f, int64_t ns)
-{
-    clock_manual_advance(&f->base.clock, ns);
-}
-
-static void assert_guid(const struct guid *guid, uint8_t number)
-{
-    struct guid expected = numbered(number);
-    assert_true(guid_equal(guid, &expected));
 }
 
 /* --- put, find --- */
@@ -483,59 +383,6 @@ static void numbers_are_never_used_again(void **state)
 
 /* --- lists --- */
 
-static void lists_are_in_order_and_by_pages(void **state)
-{
-    struct fixture *f = *state;
-    static const struct {
-        uint8_t subscription;
-        const char *group, *name;
-    } in_order[] = { { 1, "a", "z" },  { 1, "aa", "b" }, { 1, "B", "a" },  { 1, "b", "b1" },
-                     { 1, "b", "B2" }, { 2, "a", "a" },  { 255, "x", "y" } };
-    size_t count, place = 0;
-    bool more = true;
-    struct registration *found;
-    struct guid one = numbered(1), three = numbered(3);
-    for (size_t i = COUNT_OF(in_order); i-- > 0;)
-        put_well(f, path_of(in_order[i].subscription, in_order[i].group, in_order[i].name), (uint8_t)(i + 1),
-                 BILLING_PAY_AS_YOU_USE);
-    struct kv_txn *txn = store_fixture_read(&f->base);
-    struct registration_path last = { .name = TEXT_NONE };
-    while (more) {
-        assert_ok(
-            registration_page(txn, f->arena, NULL, TEXT_NONE, place == 0 ? NULL : &last, 2, &found, &count, &more));
-        assert_true(count == 2 || !more);
-        for (size_t i = 0; i < count; i++, place++) {
-            assert_guid(&found[i].path.subscription_id, in_order[place].subscription);
-            assert_text(found[i].path.name, in_order[place].name);
-        }
-        last = found[count - 1].path;
-    }
-    assert_int_equal(place, COUNT_OF(in_order));
-    assert_ok(registration_list(txn, f->arena, &one, TEXT_NONE, &found, &count));
-    assert_int_equal(count, 5);
-    assert_ok(registration_list(txn, f->arena, &one, TEXT("b"), &found, &count));
-    assert_int_equal(count, 3);
-    assert_ok(registration_list(txn, f->arena, &one, TEXT("A"), &found, &count));
-    assert_int_equal(count, 1);
-    assert_ok(registration_list(txn, f->arena, &one, TEXT("no/group"), &found, &count));
-    assert_int_equal(count, 0);
-    assert_ok(registration_list(txn, f->arena, &three, TEXT_NONE, &found, &count));
-    assert_int_equal(count, 0);
-    /* A position of another subscription does not lead there. */
-    struct registration_path elsewhere = path_of(2, "a", "a"), before = path_of(0, "a", "a");
-    assert_ok(registration_page(txn, f->arena, &one, TEXT_NONE, &elsewhere, 9, &found, &count, &more));
-    assert_int_equal(count, 0);
-    assert_ok(registration_page(txn, f->arena, &one, TEXT_NONE, &before, 9, &found, &count, &more));
-    assert_int_equal(count, 5);
-    struct guid *ids;
-    assert_ok(registration_subscriptions(txn, f->arena, &ids, &count));
-    assert_int_equal(count, 3);
-    assert_guid(&ids[0], 1);
-    assert_guid(&ids[1], 2);
-    assert_guid(&ids[2], 255);
-    store_read_end(txn);
-}
-
 static void names_are_checked(void **state)
 {
     (void)state;
@@ -769,6 +616,5 @@ TESTS(WITH_STORE(what_was_put_is_there_after_a_restart), WITH_STORE(facts_of_the
       WITH_STORE(changes_obey_preconditions), WITH_STORE(changes_hold_from_the_start_of_their_hour),
       WITH_STORE(history_tells_who_was_registered_when), WITH_STORE(a_put_can_take_effect_earlier),
       WITH_STORE(numbers_are_never_used_again), WITH_STORE(there_is_a_bound_of_registrations),
-      WITH_STORE(there_is_a_bound_of_changes_but_not_of_removals), WITH_STORE(lists_are_in_order_and_by_pages),
-      cmocka_unit_test(names_are_checked), WITH_STORE(failed_writes_leave_nothing),
-      WITH_STORE(any_sequence_of_changes_is_remembered_as_it_was))
+      WITH_STORE(there_is_a_bound_of_changes_but_not_of_removals), cmocka_unit_test(names_are_checked),
+      WITH_STORE(failed_writes_leave_nothing), WITH_STORE(any_sequence_of_changes_is_remembered_as_it_was))
