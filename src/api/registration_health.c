@@ -2,7 +2,6 @@
 #include "api/registration_health.h"
 
 #include "base/instant.h"
-#include "base/log.h"
 #include "base/members.h"
 #include "registration/activation.h"
 #include "registration/registration.h"
@@ -14,7 +13,7 @@
 struct health {
     struct arena *arena;
     struct text trusted_key_id; /* as configured, "" for none */
-    err_t activation_error; /* ERROR_NOT_FOUND: not activated */
+    err_t activation_error;     /* ERROR_NOT_FOUND: not activated */
     struct activation activation;
     struct registration_counts counts;
 };
@@ -99,8 +98,7 @@ static void tell_counts(struct doctor *doctor, const struct registration_counts 
                     active, EXPIRY_DAYS_SOON);
 }
 
-err_t doctor_look_at_registration(struct doctor *doctor, struct kv_txn *txn, struct text trusted_key_id,
-                                  int64_t now_ns)
+err_t doctor_look_at_registration(struct doctor *doctor, struct kv_txn *txn, struct text trusted_key_id, int64_t now_ns)
 {
     struct health health;
     err_t error = open_health(&health, trusted_key_id);
@@ -119,25 +117,6 @@ err_t doctor_look_at_registration(struct doctor *doctor, struct kv_txn *txn, str
         tell_counts(doctor, &health.counts, now_ns);
     arena_free(health.arena);
     return error;
-}
-
-/* --- the log --- */
-
-void warn_of_untrusted_activation(struct store *store, struct text trusted_key_id)
-{
-    struct health health;
-    struct kv_txn *txn;
-    err_t error = open_health(&health, trusted_key_id);
-    if (error == ERROR_OK)
-        error = store_read_begin(store, &txn);
-    if (error == ERROR_OK) {
-        error = read_activation(&health, txn);
-        store_read_end(txn);
-    }
-    if (error == ERROR_OK && state_of(&health, store_now_ns(store)) == ACTIVATION_UNTRUSTED)
-        log_warning("registration", "the activation is of a signer that registration.trusted_key_id does not trust",
-                    LOG_CSTR("signer", health.activation.key.key_id), LOG_TEXT("trusted", trusted_key_id));
-    arena_free(health.arena);
 }
 
 /* --- status and metrics --- */

@@ -8,8 +8,6 @@
 /* Findings "activation" (where the stamp is activated) and "registrations" (where there are any). */
 MUST_CHECK err_t doctor_look_at_registration(struct doctor *doctor, struct kv_txn *txn, struct text trusted_key_id,
                                              int64_t now_ns);
-/* At the start: a warning when the configured signer ("" for none) is not the one of the activation. */
-void warn_of_untrusted_activation(struct store *store, struct text trusted_key_id);
 /* Members of the status: "activation" with the stamp role, "registrations" with the commerce role. */
 MUST_CHECK err_t put_registration_status(struct json_writer *json, struct api *api, struct kv_txn *txn);
 /* stampmeter_activated and stampmeter_activation_expires_timestamp_seconds with the stamp role,

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "base/log.h"
 #include "base/members.h"
 #include "registration/activation.h"
 #include "registration/registration.h"
 #include "registration/stamp.h"
 
 #define TEXT_SIZE_MAX 256
+#define ARENA_BLOCK_SIZE ((size_t)16 * 1024)
 
 /* --- the state --- */
 
@@ -101,6 +103,23 @@ void handle_registration_get(struct http_exchange *exchange, void *context)
     }
     job->read = read_state;
     read_job_start(job, exchange);
+}
+
+void warn_of_untrusted_activation(struct store *store, struct text trusted_key_id)
+{
+    struct activation activation;
+    struct kv_txn *txn;
+    struct arena *arena = trusted_key_id.len > 0 ? arena_new(ARENA_BLOCK_SIZE, 0) : NULL;
+    if (arena == NULL || store_read_begin(store, &txn) != ERROR_OK) {
+        arena_free(arena);
+        return;
+    }
+    if (activation_get(txn, arena, &activation) == ERROR_OK &&
+        activation_state_of(&activation, trusted_key_id, store_now_ns(store)) == ACTIVATION_UNTRUSTED)
+        log_warning("registration", "the activation is of a signer that registration.trusted_key_id does not trust",
+                    LOG_CSTR("signer", activation.key.key_id), LOG_TEXT("trusted", trusted_key_id));
+    store_read_end(txn);
+    arena_free(arena);
 }
 
 /* --- the token --- */

@@ -10,7 +10,7 @@
 #include "base/signature.h"
 #include "base/text.h"
 #include "registration/registration_token.h"
-#include "store/kv.h"
+#include "store/store.h"
 
 /* What the store does not know of the stamp. */
 struct stamp_facts {
@@ -22,6 +22,8 @@ struct stamp_facts {
 /* The answer of GET /v1/registration: an object. ERROR_NOT_FOUND: the stamp has no ids yet. */
 MUST_CHECK err_t put_registration_state(struct json_writer *json, struct arena *arena, struct kv_txn *txn,
                                         const struct stamp_facts *facts);
+/* At the start: a line in the log when the configured signer ("" for none) is not the activation's. Blocking. */
+void warn_of_untrusted_activation(struct store *store, struct text trusted_key_id);
 /* The body of POST /v1/registration/token. ERROR_INVALID_PROPERTY, ERROR_MISSING_AGREEMENT_NUMBER,
  * ERROR_MISSING_MS_ASSET_TAG with target. Texts point into the body. */
 MUST_CHECK err_t registration_token_wanted(const struct json *body, struct registration_token *out,

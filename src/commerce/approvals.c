@@ -40,7 +40,7 @@ err_t approval_get(struct kv_txn *txn, struct arena *arena, uint64_t registratio
     if (error == ERROR_NOT_FOUND)
         return ERROR_OK;
     if (error == ERROR_OK)
-        error = catalogue_parse(arena, value, &json);
+        error = json_parse_stored(arena, value, &json);
     return error == ERROR_OK ? decode(json, out) : error;
 }
 

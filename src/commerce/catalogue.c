@@ -35,16 +35,6 @@ bool offer_has_partner(enum offer offer)
 
 /* --- values of the tables --- */
 
-err_t catalogue_parse(struct arena *arena, struct text value, const struct json **out)
-{
-    /* The parser may keep pointers into its input, and the map must not be pointed into. */
-    struct text copy = arena_text(arena, value);
-    if (copy.ptr == NULL)
-        return ERROR_NO_MEMORY;
-    err_t error = json_parse(arena, copy, out, NULL);
-    return error == ERROR_OK || error == ERROR_NO_MEMORY ? error : ERROR_STORE_CORRUPT;
-}
-
 err_t catalogue_store(struct kv_txn *txn, enum kv_table table, struct text key, struct buffer *value)
 {
     err_t error = value->failed ? ERROR_NO_MEMORY : kv_put(txn, table, key, buffer_text(value));
@@ -147,7 +137,7 @@ static err_t decode(struct arena *arena, struct text key, struct text value, str
     if (key.len != sizeof id.bytes)
         return ERROR_STORE_CORRUPT;
     memcpy(id.bytes, key.ptr, key.len);
-    err_t error = catalogue_parse(arena, value, &json);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error != ERROR_OK)
         return error;
     return catalogue_from_json(json, &id, out, NULL) == ERROR_OK ? ERROR_OK : ERROR_STORE_CORRUPT;

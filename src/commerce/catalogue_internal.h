@@ -3,8 +3,6 @@
 
 #include "commerce/catalogue.h"
 
-/* The value as JSON in the arena; ERROR_STORE_CORRUPT when it is none. */
-MUST_CHECK err_t catalogue_parse(struct arena *arena, struct text value, const struct json **out);
 /* Puts what the buffer holds, and frees it. */
 MUST_CHECK err_t catalogue_store(struct kv_txn *txn, enum kv_table table, struct text key, struct buffer *value);
 

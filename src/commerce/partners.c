@@ -107,7 +107,7 @@ static err_t decode(struct arena *arena, struct text value, struct partner *out)
 {
     const struct json *json;
     struct text id;
-    err_t error = catalogue_parse(arena, value, &json);
+    err_t error = json_parse_stored(arena, value, &json);
     if (error != ERROR_OK)
         return error;
     if (!json_member_string(json, TEXT("partnerId"), &id))

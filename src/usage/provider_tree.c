@@ -374,8 +374,9 @@ err_t provider_check(struct kv_txn *txn, struct arena *arena, const struct guid 
                      const struct guid *operator_id, int64_t from_ns, int64_t in_use_to_ns, bool is_new,
                      struct error_info *info)
 {
-    struct chain chain = { .txn = txn, .arena = arena, .id = id, 
-.operator_id = operator_id, .in_use_to_ns = in_use_to_ns, .info = info };
+    struct chain chain = {
+        .txn = txn, .arena = arena, .id = id, .operator_id = operator_id, .in_use_to_ns = in_use_to_ns, .info = info
+    };
     size_t levels = 0;
     if (is_operator(&chain, provider))
         return ERROR_OK;

@@ -168,7 +168,8 @@ static err_t run_note(struct store_write *write, struct store_job *job)
     return error;
 }
 
-/* The note is no usage: it takes the time of the last commit, so that nothing is sealed and no time passes by it. */
+/* The note is no usage: it takes the time of the last commit, so that no time passes by it. (Where the journal was cut,
+ * that may be the time of a change after the cut, and then the hours between are sealed with it.) */
 static void stop_clock(const struct restore *r, struct clock_manual *clock)
 {
     int64_t last_ns = r->state.last_reported_ns;

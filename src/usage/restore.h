@@ -1,5 +1,6 @@
 /* A data directory made from a backup: files checked against the manifest, the store verified, and, for a point in
- * time, its journal cut there and everything else computed anew. The result goes on with the same keys and sequences,
+ * time, its journal cut there and everything that follows from it computed anew; accounts, subscriptions, registrations,
+ * customers and partners stay as of the backup, and time goes on from the newest change of them. The result goes on with the same keys and sequences,
  * so from its last sequence on it is another branch than the store that was backed up: that is noted in the store
  * ("branch/..." in its meta table) and in its audit log, and told by verify, so that heads which the former store signed
  * later can be explained. Blocking. */
@@ -26,7 +27,7 @@ struct restore_options {
 
 struct restore_result {
     struct backup_manifest manifest;
-    uint64_t sequence; /* the last one now */
+    uint64_t sequence; /* the last one that was taken over */
     bool cut;          /* the backup went on beyond */
 };
 

@@ -209,6 +209,42 @@ static void a_configured_signer_stands_above_the_remembered_one(void **state)
     assert_true(text_equal(trusted(f), text_of(f->signer.key_id)));
 }
 
+/* An old key says what was true once: another model, an endpoint that was left, an expiry that was taken back. */
+static void a_key_that_was_issued_before_the_active_one_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct activation_key key = sample_key(), older = sample_key(), undated = sample_key();
+    struct activation activation;
+    older.issued_ns -= 100; /* the least that a key can tell */
+    older.model = BILLING_DEVELOPMENT;
+    undated.issued_ns = INT64_MIN;
+    put_key(f, &key, &f->signer);
+    put_key(f, &older, &f->signer);
+    assert_refused(f, "issued 2026-01-31T12:00:00.1234566", "2026-01-31T12:00:00.1234567");
+    put_key(f, &undated, &f->signer);
+    assert_refused(f, "at an unknown time", "delete the activation first");
+    assert_ok(get(f, &activation));
+    assert_int_equal(activation.key.model, BILLING_PAY_AS_YOU_USE);
+    key.issued_ns += 100; /* renewed */
+    put_key(f, &key, &f->signer);
+    assert_taken(f);
+    assert_true(undo(f, false).changed); /* going back on purpose */
+    put_key(f, &older, &f->signer);
+    assert_taken(f);
+}
+
+/* Two commercial sides with clocks of their own have nothing to compare. */
+static void keys_of_different_signers_are_not_compared_by_age(void **state)
+{
+    struct fixture *f = *state;
+    struct activation_key key = sample_key(), older = sample_key();
+    struct signature_key other = new_signer();
+    older.issued_ns -= NS_PER_DAY;
+    put_key(f, &key, &f->signer);
+    put_text(f, key_text(f->arena, &older, &other), other.key_id);
+    assert_taken(f);
+}
+
 static void etags_are_never_used_again(void **state)
 {
     struct fixture *f = *state;
@@ -273,11 +309,17 @@ static void the_state_is_told_in_words(void **state)
     (void)state;
     struct activation activation = { .key = sample_key() };
     int64_t end_ns = activation.key.expires_ns;
-    assert_string_equal(activation_state_name(activation_state_of(NULL, 0)), "Not registered");
-    assert_string_equal(activation_state_name(activation_state_of(&activation, end_ns - 1)), "Registered");
-    assert_string_equal(activation_state_name(activation_state_of(&activation, end_ns)), "Expired");
+    const struct text any = TEXT(""), mine = TEXT("one"), theirs = TEXT("two");
+    (void)snprintf(activation.key.key_id, sizeof activation.key.key_id, "one");
+    assert_string_equal(activation_state_name(activation_state_of(NULL, mine, 0)), "Not registered");
+    assert_string_equal(activation_state_name(activation_state_of(&activation, any, end_ns - 1)), "Registered");
+    assert_string_equal(activation_state_name(activation_state_of(&activation, mine, end_ns - 1)), "Registered");
+    assert_string_equal(activation_state_name(activation_state_of(&activation, any, end_ns)), "Expired");
+    assert_string_equal(activation_state_name(activation_state_of(&activation, theirs, end_ns - 1)),
+                        "Untrusted signer");
+    assert_int_equal(activation_state_of(&activation, theirs, end_ns), ACTIVATION_UNTRUSTED);
     activation.key.expires_ns = ACTIVATION_NEVER_EXPIRES;
-    assert_int_equal(activation_state_of(&activation, INT64_MAX - 1), ACTIVATION_REGISTERED);
+    assert_int_equal(activation_state_of(&activation, any, INT64_MAX - 1), ACTIVATION_REGISTERED);
 }
 
 static void a_stamp_without_ids_cannot_be_activated(void **state)
@@ -327,6 +369,8 @@ static void changes_are_in_the_audit_log(void **state)
 TESTS(WITH(a_key_for_this_stamp_is_taken_and_stays), WITH(the_same_key_again_changes_nothing),
       WITH(a_key_for_another_stamp_is_refused_with_both_ids), WITH(an_expired_key_is_refused_with_the_time),
       WITH(damaged_keys_are_refused_and_change_nothing), WITH(only_the_first_signer_is_trusted_until_it_is_forgotten),
-      WITH(a_configured_signer_stands_above_the_remembered_one), WITH(etags_are_never_used_again),
+      WITH(a_configured_signer_stands_above_the_remembered_one),
+      WITH(a_key_that_was_issued_before_the_active_one_is_refused),
+      WITH(keys_of_different_signers_are_not_compared_by_age), WITH(etags_are_never_used_again),
       WITH(changes_obey_preconditions), cmocka_unit_test(the_state_is_told_in_words),
       cmocka_unit_test(a_stamp_without_ids_cannot_be_activated), WITH(changes_are_in_the_audit_log))

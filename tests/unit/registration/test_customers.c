@@ -83,6 +83,63 @@ static void a_change_overrides_what_was_scheduled_later(void **state)
     assert_int_equal(mapped_to(f, 1, hour(200), INT64_MAX), 9);
 }
 
+static void the_same_mapping_again_leaves_what_is_scheduled(void **state)
+{
+    struct customer_fixture *f = *state;
+    map_tenant(f, 1, 7, hour(-10));
+    map_tenant(f, 1, 8, hour(100));
+    map_tenant(f, 2, 7, hour(200));
+    assert_false(map_tenant(f, 1, 7, INT64_MIN));
+    assert_false(map_tenant(f, 1, 7, hour(-10)));
+    assert_false(map_tenant(f, 2, 0, INT64_MIN));
+    assert_int_equal(mapped_to(f, 1, hour(100), INT64_MAX), 8);
+    assert_int_equal(mapped_to(f, 2, hour(200), INT64_MAX), 7);
+    assert_int_equal(changes_of(f, 1), 2);
+    assert_int_equal(changes_of(f, 2), 1);
+    /* Another hour cancels it. */
+    assert_true(map_tenant(f, 1, 7, hour(100)));
+    assert_int_equal(mapped_to(f, 1, hour(150), INT64_MAX), 7);
+}
+
+/* The first line is no change, so it takes nothing from the tenant that is to have the subscription later. */
+static void a_line_takes_a_subscription_from_those_that_have_it_later(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line lines[] = { line_of(1, 7, hour(0)), line_of(3, 7, hour(5)) };
+    struct customer_apply apply;
+    map_tenant(f, 1, 7, hour(0));
+    map_tenant(f, 2, 7, hour(10));
+    apply_lines(f, &apply, lines, 2);
+    assert_true(!lines[0].changed && lines[1].changed);
+    assert_int_equal(mapped_to(f, 1, hour(5), INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 2, hour(10), INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 3, hour(10), INT64_MAX), 7);
+}
+
+static void read_etag(struct customer_fixture *f, uint64_t customer, char out[CUSTOMER_ETAG_SIZE])
+{
+    struct customer found;
+    struct guid id = customer_id(customer);
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_ok(customer_get(txn, f->arena, f->registration, &id, hour(0), INT64_MAX, &found));
+    store_read_end(txn);
+    customer_etag(&found, out);
+}
+
+static void the_etag_tells_of_scheduled_changes(void **state)
+{
+    struct customer_fixture *f = *state;
+    char first[CUSTOMER_ETAG_SIZE], second[CUSTOMER_ETAG_SIZE];
+    map_tenant(f, 1, 7, hour(-10));
+    read_etag(f, 7, first);
+    map_tenant(f, 1, 8, hour(100));
+    read_etag(f, 7, second);
+    assert_string_not_equal(first, second);
+    map_tenant(f, 1, 7, INT64_MIN);
+    read_etag(f, 7, first);
+    assert_string_equal(first, second);
+}
+
 static void deleting_leaves_what_the_tenant_has_later(void **state)
 {
     struct customer_fixture *f = *state;
@@ -191,6 +248,45 @@ static void a_registration_that_is_gone_is_refused(void **state)
     unregister_stamp(f, 1, "stamp1");
     apply_lines(f, &apply, &line, 1);
     assert_int_equal(apply.base.refusal, ERROR_REGISTRATION_NOT_FOUND);
+}
+
+static bool is_approved;
+
+static err_t read_approval(struct kv_txn *txn, struct arena *arena, uint64_t registration, bool *approved)
+{
+    (void)txn;
+    (void)arena;
+    (void)registration;
+    *approved = is_approved;
+    return ERROR_OK;
+}
+
+static err_t refusal_of(struct customer_fixture *f, uint64_t customer)
+{
+    struct customer_line line = line_of(1, customer, INT64_MIN);
+    struct customer_apply apply;
+    customer_apply_init(&apply, &line, 1);
+    apply.base.registration = f->registration;
+    apply.base.by = apply.base.request = TEXT("");
+    apply.base.arena = f->arena;
+    apply.base.read_approved = read_approval;
+    assert_ok(store_run(f->base.store, &apply.base.job));
+    return apply.base.refusal;
+}
+
+static void model_and_approval_are_checked_in_the_transaction(void **state)
+{
+    struct customer_fixture *f = *state;
+    is_approved = true;
+    assert_int_equal(refusal_of(f, 7), ERROR_OK);
+    is_approved = false;
+    assert_int_equal(refusal_of(f, 8), ERROR_UNAUTHORIZED_CSP_REGISTRATION);
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 7);
+    assert_int_equal(refusal_of(f, 0), ERROR_OK); /* taking away needs no approval */
+    is_approved = true;
+    register_stamp(f, 1, "stamp1", STAMP, BILLING_CAPACITY);
+    assert_int_equal(refusal_of(f, 8), ERROR_CUSTOMER_SUBSCRIPTIONS_NOT_ALLOWED);
+    assert_int_equal(mapped_to(f, 1, hour(0), INT64_MAX), 0);
 }
 
 static void registrations_do_not_share_customers(void **state)
@@ -323,13 +419,68 @@ static void changes_of_a_tenant_have_a_bound(void **state)
     struct filling filling = { { .run = run_filling, .weight = 1 }, f->registration };
     struct customer_line line = line_of(1, 9, hour(2));
     struct customer_apply apply;
+    struct error_info info = { 0 };
     assert_ok(store_run(f->base.store, &filling.job));
     assert_true(map_tenant(f, 1, 8, hour(1)));
     apply_lines(f, &apply, &line, 1);
-    assert_int_equal(apply.base.refusal, ERROR_CONFLICT);
+    assert_int_equal(apply.base.refusal, ERROR_OK);
+    assert_true(line.refused && !line.changed && apply.refused_count == 1);
     assert_int_equal(apply.base.effect_count, 0);
     assert_int_equal(mapped_to(f, 1, hour(2), INT64_MAX), 8);
     assert_true(map_tenant(f, 2, 9, hour(2)));
+    assert_error(customer_too_many_changes(&line.tenant_id, &info), ERROR_CONFLICT);
+    assert_non_null(strstr(info.message, "aa000000-0000-0000-0000-000000000001"));
+}
+
+static void a_tenant_at_the_bound_can_be_unmapped(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct filling filling = { { .run = run_filling, .weight = 1 }, f->registration };
+    assert_ok(store_run(f->base.store, &filling.job));
+    assert_true(map_tenant(f, 1, 8, hour(10)));
+    assert_true(delete_customer(f, 7, hour(5)));
+    assert_int_equal(mapped_to(f, 1, hour(5), INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 1, hour(10), INT64_MAX), 8);
+    assert_true(map_tenant(f, 2, 8, hour(20))); /* takes it away */
+    assert_int_equal(mapped_to(f, 1, hour(20), INT64_MAX), 0);
+    assert_true(map_tenant(f, 1, 0, hour(3)));
+    assert_int_equal(mapped_to(f, 1, hour(10), INT64_MAX), 0);
+    assert_int_equal(mapped_to(f, 1, hour(2), INT64_MAX), 7);
+}
+
+/* What the refused line would have taken away stays where it was. */
+static void a_tenant_at_the_bound_refuses_its_own_lines_alone(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct filling filling = { { .run = run_filling, .weight = 1 }, f->registration };
+    struct customer_line lines[] = { line_of(3, 9, hour(2)), line_of(1, 5, hour(3)), line_of(4, 6, hour(2)) };
+    struct customer_apply apply;
+    assert_ok(store_run(f->base.store, &filling.job));
+    assert_true(map_tenant(f, 1, 8, hour(1)));
+    assert_true(map_tenant(f, 2, 5, hour(1)));
+    apply_lines(f, &apply, lines, COUNT_OF(lines));
+    assert_int_equal(apply.base.refusal, ERROR_OK);
+    assert_true(lines[0].changed && lines[1].refused && lines[2].changed);
+    assert_true(apply.changed_count == 2 && apply.refused_count == 1 && apply.base.effect_count == 2);
+    assert_int_equal(mapped_to(f, 1, hour(3), INT64_MAX), 8);
+    assert_int_equal(mapped_to(f, 2, hour(3), INT64_MAX), 5);
+    assert_int_equal(mapped_to(f, 4, hour(3), INT64_MAX), 6);
+}
+
+/* The longest schedules that one file can make, then one that cuts every stretch of them: memory_peak of the process
+ * would tell of copies (one timeline of 10,000 stretches, copied at each line, is gigabytes). */
+static void a_batch_of_one_tenants_schedule_needs_little_memory(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct customer_line *lines = calloc(CUSTOMER_BATCH_MAX, sizeof *lines);
+    struct customer_apply apply;
+    assert_non_null(lines);
+    for (int64_t i = 0; i < CUSTOMER_BATCH_MAX; i++)
+        lines[i] = line_of((uint64_t)(1 + i % 2), (uint64_t)(1 + (i / 2) % 2 + 2 * (i % 2)), hour(1 + i / 2));
+    memory_limit_for_test(f, MEMORY_FOR_BATCH);
+    apply_lines(f, &apply, lines, CUSTOMER_BATCH_MAX);
+    assert_int_equal(apply.changed_count, CUSTOMER_BATCH_MAX);
+    free(lines);
 }
 
 TESTS(CUSTOMER_TEST(what_fails_half_way_changes_nothing), CUSTOMER_TEST(changes_of_a_tenant_have_a_bound),
