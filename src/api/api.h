@@ -21,15 +21,17 @@ struct api_options {
     struct workers *workers; /* for long reads and password hashing */
     const struct clock *clock;
     const char *version;
-    struct text trusted_key_id;           /* registration.trusted_key_id; borrowed */
+    struct text trusted_key_id;             /* registration.trusted_key_id; borrowed */
     struct subscription_resolver *resolver; /* of commercial subscriptions; NULL: the catalogue */
-    bool without_stamp, without_commerce; /* server.role: routes of the other role are not there */
+    bool without_stamp, without_commerce;   /* server.role: routes of the other role are not there */
     int64_t usage_future_ns_max, usage_age_ns_max;
     int64_t session_ns;
     uint32_t password_iterations;
-    const char *commerce_public_url; /* "https://...", as stamps are told; "" or NULL: that of the request */
-    int64_t commerce_capacity_ns;    /* how long a Capacity registration holds */
-    const char *certificate_file;    /* for doctor; NULL: none */
+    const char
+        *commerce_public_url; /* "https://...", as stamps are told; "" or NULL: that of the request, if it is ours */
+    const char *own_url;      /* "https://...", where this machine reaches the server; filled before it serves */
+    int64_t commerce_capacity_ns; /* how long a Capacity registration holds */
+    const char *certificate_file; /* for doctor; NULL: none */
     /* Demo only, NULL otherwise: moves the simulated clock by delta_ns and calls done(done_context, now_ns) on
      * the loop thread when everything that falls due until then has been done. */
     void (*advance_clock)(void *context, int64_t delta_ns, void (*done)(void *done_context, int64_t now_ns),

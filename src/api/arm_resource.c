@@ -21,11 +21,11 @@ bool arm_version_has_system_data(struct http_exchange *exchange)
 bool require_path_subscription(struct http_exchange *exchange, struct guid *out)
 {
     struct text text = http_request(exchange)->parameters[0];
-    if (guid_parse(text, out))
+    if (guid_parse(text, out) && !guid_is_zero(out))
         return true;
     respond_error(exchange, ERROR_SUBSCRIPTION_NOT_FOUND, NULL,
-                  "The subscription '%.*s' could not be found: an id is a GUID.", (int)(text.len < 64 ? text.len : 64),
-                  text.ptr);
+                  "The subscription '%.*s' could not be found: an id is a GUID, and not all zeros.",
+                  (int)(text.len < 64 ? text.len : 64), text.ptr);
     return false;
 }
 

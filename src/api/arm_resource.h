@@ -18,8 +18,8 @@ extern const char *const azurestack_versions[];
 bool arm_version_has_system_data(struct http_exchange *exchange);
 
 /* The first three parameters of the path: subscription, resource group, registration. Answers and returns false when
- * the subscription is no GUID (404 SubscriptionNotFound). Group and name are as they came: those that cannot be names
- * are not found. */
+ * the subscription is no GUID or all zeros (404 SubscriptionNotFound). Group and name are as they came: those that
+ * cannot be names are not found. */
 bool require_registration_path(struct http_exchange *exchange, struct registration_path *out);
 /* The first parameter alone. */
 bool require_path_subscription(struct http_exchange *exchange, struct guid *out);

@@ -213,17 +213,21 @@ struct text registration_subject(struct http_exchange *exchange, const struct re
 }
 
 /* On the writer thread; the arena is its own until the job is done. */
-static struct text describe(struct arena *arena, const struct registration *r, const bool *created)
+static struct text describe(struct arena *arena, const struct registration *r, const struct registration_put *put)
 {
     struct buffer text = { 0 };
     struct json_writer json = json_writer(&text);
     json_begin_object(&json);
-    if (created != NULL)
-        put_bool_member(&json, "created", *created);
+    if (put != NULL)
+        put_bool_member(&json, "created", put->created);
     put_guid_member(&json, "cloudId", &r->cloud_id);
     put_member(&json, "billingModel", text_of(billing_model_name(r->model)));
     put_bool_member(&json, "usageReporting", r->usage_reporting);
     put_number_member(&json, "cores", r->cores);
+    if (r->public_key_id[0] != '\0')
+        put_member(&json, "publicKeyId", text_of(r->public_key_id));
+    if (put != NULL && put->previous_key_id[0] != '\0' && strcmp(put->previous_key_id, r->public_key_id) != 0)
+        put_member(&json, "previousPublicKeyId", text_of(put->previous_key_id));
     if (r->agreement_number.len > 0)
         put_member(&json, "agreementNumber", r->agreement_number);
     if (r->ms_asset_tag.len > 0)
@@ -241,7 +245,7 @@ static bool was_put(struct audited_job *audited)
     const struct registration_put *put = (const struct registration_put *)audited->wanted;
     if (put->refusal != ERROR_OK || put->unchanged)
         return false;
-    audited->entry.detail = describe(put->arena, &put->result, &put->created);
+    audited->entry.detail = describe(put->arena, &put->result, put);
     return true;
 }
 

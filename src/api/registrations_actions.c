@@ -2,13 +2,18 @@
 #include "api/registrations.h"
 
 #include "base/check.h"
+#include "base/files.h"
+#include "base/log.h"
 #include "base/members.h"
+#include "base/url.h"
+#include "net/tls.h"
 #include "registration/activation_key.h"
 
 /* Audiences and marketplace as the real service names them (spec 6.6): a stamp compares them with what it knows,
  * nothing here is called. */
 #define USAGE_RESOURCE_URI TEXT("https://usage.microsoftazurestack.com")
 #define MARKETPLACE_ENDPOINT TEXT("https://management.azure.com")
+#define CERTIFICATE_SIZE_MAX ((size_t)1 << 20)
 #define MARKETPLACE_RESOURCE_URI TEXT("https://marketplace.microsoftazurestack.com")
 
 /* --- activation key --- */
@@ -16,15 +21,32 @@
 struct key_call {
     struct write_call write;
     struct registration_key_facts facts;
-    struct read_job sign; /* signing takes a millisecond: on a worker */
-    struct text usage_endpoint;
+    struct read_job sign; /* signing takes a millisecond, and a file is read: on a worker */
 };
 
+static bool certificate_names(const char *file, struct text authority)
+{
+    struct buffer pem = { 0 };
+    bool named = file != NULL && file_read(file, CERTIFICATE_SIZE_MAX, &pem, NULL) == ERROR_OK &&
+                 tls_certificate_names(buffer_text(&pem), authority);
+    buffer_free(&pem);
+    return named;
+}
+
+/* Where the stamp is to send its usage. It is signed, so it is what was configured, or else how the caller reached this
+ * server, provided that the certificate or the listen address says that this is here: anybody can write any Host. */
 static struct text usage_endpoint(struct http_exchange *exchange)
 {
-    struct text url = text_of(api_of(exchange)->options.commerce_public_url);
+    const struct api *api = api_of(exchange);
+    struct text url = text_of(api->options.commerce_public_url), host = http_request(exchange)->host;
     if (url.len == 0)
         url = base_url(exchange);
+    if (text_of(api->options.commerce_public_url).len == 0 && !text_equal_nocase(host, server_address(api->server)) &&
+        (!certificate_names(api->options.certificate_file, host) || !https_url_is_valid(url))) {
+        url = text_of(api->options.own_url);
+        log_warning("registration", "a key names this server's own address; set commerce.public_url",
+                    LOG_TEXT("host", host), LOG_TEXT("url", url));
+    }
     while (url.len > 0 && url.ptr[url.len - 1] == '/')
         url.len--;
     return url;
@@ -42,7 +64,7 @@ static err_t sign_key(struct read_job *job, struct kv_txn *txn)
         .cloud_id = r->cloud_id,
         .object_id = r->object_id,
         .model = r->model,
-        .usage_endpoint = call->usage_endpoint,
+        .usage_endpoint = usage_endpoint(job->exchange),
         .usage_resource_uri = USAGE_RESOURCE_URI,
         .marketplace_endpoint = MARKETPLACE_ENDPOINT,
         .marketplace_resource_uri = MARKETPLACE_RESOURCE_URI,
@@ -92,7 +114,6 @@ void handle_arm_registration_activation_key(struct http_exchange *exchange, void
     }
     if (!require_registration_path(exchange, &call->facts.path) || !require_api_version(exchange, azurestack_versions))
         return;
-    call->usage_endpoint = usage_endpoint(exchange);
     call->facts.arena = http_arena(exchange);
     registration_key_facts_init(&call->facts);
     struct audit_entry entry = { .action = TEXT("registration.activationKey"),

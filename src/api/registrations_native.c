@@ -58,6 +58,7 @@ static void put_native(struct json_writer *json, struct arena *arena, const stru
     put_member(json, "agreementNumber", r->agreement_number);
     put_member(json, "msAssetTag", r->ms_asset_tag);
     put_member(json, "stampVersion", r->stamp_version);
+    put_member(json, "publicKeyId", text_of(r->public_key_id));
     put_number_member(json, "cores", r->cores);
     put_time_member(json, "created", r->created_ns);
     put_member(json, "createdBy", r->created_by);

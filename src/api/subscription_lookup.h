@@ -20,8 +20,8 @@ struct subscription_lookup {
     /* Filled for done, in the exchange's arena: */
     struct commercial_subscription *found; /* one per id */
     bool *known;                           /* one per id; false: nobody knows it */
-    err_t error; /* ERROR_OK, ERROR_METADATA_RESOLVER_BAD_GATEWAY, or of the store; then info is filled and the two
-                    above are not */
+    err_t error; /* ERROR_OK, ERROR_METADATA_RESOLVER_BAD_GATEWAY, ERROR_TOO_MANY_REQUESTS, or of the store; then info
+                    is filled and the two above are not */
     struct error_info info;
     struct read_job job; /* private */
 };

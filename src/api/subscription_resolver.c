@@ -24,9 +24,9 @@ enum ask_state { ASK_FREE, ASK_SENT, ASK_PAUSING };
 struct ask {
     struct run *run;
     enum ask_state state;
-    size_t index; /* of the id */
-    unsigned attempt;
-    int64_t due_ns; /* PAUSING */
+    size_t index;            /* of the id */
+    unsigned attempt, waits; /* sent so often; and found no place in the queue so often */
+    int64_t due_ns;          /* PAUSING */
 };
 
 struct run {
@@ -93,6 +93,28 @@ static int64_t now_ns(const struct subscription_resolver *resolver)
     return clock_monotonic_ns(loop_clock(resolver->options.loop));
 }
 
+static void pause_ask(struct ask *ask, int64_t pause_ms)
+{
+    struct subscription_resolver *resolver = ask->run->resolver;
+    ask->state = ASK_PAUSING;
+    ask->due_ns = now_ns(resolver) + pause_ms * NS_PER_MS;
+    if (!resolver->ticking)
+        loop_timer_start(resolver->timer, TICK_MS);
+    resolver->ticking = true;
+}
+
+/* There are more questions than the queue holds. That is no failure of the resolver, which has not been asked. */
+static void wait_or_fail(struct ask *ask)
+{
+    if (ask->waits < RESOLVER_WAITS_MAX && !ask->run->failed && ask->run->resolver->client != NULL) {
+        ask->waits++;
+        pause_ask(ask, RESOLVER_PAUSE_MS);
+        return;
+    }
+    release(ask);
+    fail(ask->run, ERROR_TOO_MANY_REQUESTS, "too many look-ups of subscriptions are under way; send it again later");
+}
+
 static void pause_or_fail(struct ask *ask, const char *what)
 {
     struct run *run = ask->run;
@@ -101,11 +123,7 @@ static void pause_or_fail(struct ask *ask, const char *what)
     if (ask->attempt < resolver->options.attempts && !run->failed && resolver->client != NULL) {
         int64_t pause_ms = (int64_t)RESOLVER_PAUSE_MS << (ask->attempt - 1);
         pause_ms = pause_ms < RESOLVER_PAUSE_MS_MAX ? pause_ms : RESOLVER_PAUSE_MS_MAX;
-        ask->state = ASK_PAUSING;
-        ask->due_ns = now_ns(resolver) + pause_ms * NS_PER_MS;
-        if (!resolver->ticking)
-            loop_timer_start(resolver->timer, TICK_MS);
-        resolver->ticking = true;
+        pause_ask(ask, pause_ms);
         return;
     }
     release(ask);
@@ -122,13 +140,18 @@ static err_t read_answer(struct ask *ask, struct text body, struct commercial_su
 {
     const struct json *json;
     const struct guid *id = &ask->run->lookup->ids[ask->index];
+    struct arena *arena = http_arena(ask->run->lookup->exchange);
     struct text named;
     struct guid named_id;
-    err_t error = json_parse(http_arena(ask->run->lookup->exchange), body, &json, info);
+    err_t error = json_parse(arena, body, &json, info);
     if (error != ERROR_OK)
         return error;
-    if (json_member_string(json, TEXT("subscriptionId"), &named) &&
-        (!guid_parse(named, &named_id) || !guid_equal(&named_id, id)))
+    if (json_has_duplicate_member(arena, json, &named))
+        return error_set(info, ERROR_INVALID_PROPERTY, NULL,
+                         "it names a member twice, and nobody can tell which counts");
+    const struct json *member = json_member(json, TEXT("subscriptionId"));
+    if (member != NULL &&
+        (json_type(member) != JSON_STRING || !guid_parse(json_string(member), &named_id) || !guid_equal(&named_id, id)))
         return error_set(info, ERROR_INVALID_PROPERTY, NULL, "it tells of another subscription");
     return catalogue_from_json(json, id, out, info);
 }
@@ -208,13 +231,15 @@ static void send_ask(struct ask *ask)
     };
     size_t header_count = COUNT_OF(headers) - (buffer_len(&resolver->authorization) == 0);
     ask->state = ASK_SENT;
-    ask->attempt++;
     err_t error = target.ptr == NULL ? ERROR_NO_MEMORY
                                      : client_send(resolver->client, HTTP_GET, target, headers, header_count, TEXT_NONE,
                                                    on_answer, ask);
-    if (error == ERROR_TOO_MANY_REQUESTS)
-        pause_or_fail(ask, "too many lookups are under way");
-    else if (error != ERROR_OK)
+    if (error == ERROR_TOO_MANY_REQUESTS) {
+        wait_or_fail(ask);
+        return;
+    }
+    ask->attempt++;
+    if (error != ERROR_OK)
         pause_or_fail(ask, error_text(error));
 }
 

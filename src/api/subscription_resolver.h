@@ -1,7 +1,8 @@
 /* The external resolver of commercial subscriptions: GET {url}/subscriptions/{id} over HTTPS. 200 carries the body that
  * PUT /v1/commerce/subscriptions takes, 404 says that nobody knows the subscription. Anything else (another status, no
  * answer in time, TLS, a body that makes no sense) is tried again after a pause that grows, and then ends the lookup
- * with ERROR_METADATA_RESOLVER_BAD_GATEWAY, whose message says what happened.
+ * with ERROR_METADATA_RESOLVER_BAD_GATEWAY, whose message says what happened. A queue that is full is no attempt: the
+ * lookup waits, and ends with ERROR_TOO_MANY_REQUESTS when that takes too long.
  *
  * Answers are kept in memory for cache_ns, "nobody knows it" for RESOLVER_UNKNOWN_NS_MAX at most, since that is what
  * people look at while they mend it. An answer that has expired is never used, also when the resolver fails: money
@@ -24,7 +25,8 @@
 #define RESOLVER_PARALLEL_MAX 8
 #define RESOLVER_ANSWER_BYTES_MAX ((size_t)64 * 1024)
 #define RESOLVER_ATTEMPTS_MAX 10
-#define RESOLVER_PAUSE_MS 200 /* before the second attempt; doubles with each */
+#define RESOLVER_PAUSE_MS 200  /* before the second attempt; doubles with each */
+#define RESOLVER_WAITS_MAX 150 /* pauses of RESOLVER_PAUSE_MS for a place in the queue: half a minute */
 #define RESOLVER_PAUSE_MS_MAX 5000
 #define RESOLVER_UNKNOWN_NS_MAX (30 * INT64_C(1000000000))
 

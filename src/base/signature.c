@@ -122,3 +122,19 @@ bool signature_verify(const uint8_t public_key[SIGNATURE_PUBLIC_KEY_SIZE], const
     mbedtls_ecp_group_free(&group);
     return code == 0;
 }
+
+bool signature_public_key_is_valid(const uint8_t public_key[SIGNATURE_PUBLIC_KEY_SIZE])
+{
+    mbedtls_ecp_group group;
+    mbedtls_ecp_point point;
+    mbedtls_ecp_group_init(&group);
+    mbedtls_ecp_point_init(&point);
+    int code = mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_SECP256R1);
+    if (code == 0)
+        code = mbedtls_ecp_point_read_binary(&group, &point, public_key, SIGNATURE_PUBLIC_KEY_SIZE);
+    if (code == 0)
+        code = mbedtls_ecp_check_pubkey(&group, &point);
+    mbedtls_ecp_point_free(&point);
+    mbedtls_ecp_group_free(&group);
+    return code == 0 && public_key[0] == 4;
+}

@@ -32,4 +32,6 @@ MUST_CHECK err_t signature_sign(const struct signature_key *key, const void *mes
 /* False also for a public key that is none. */
 MUST_CHECK bool signature_verify(const uint8_t public_key[SIGNATURE_PUBLIC_KEY_SIZE], const void *message, size_t size,
                                  const uint8_t signature[SIGNATURE_SIZE]);
+/* Whether it is a point of the curve, uncompressed. */
+MUST_CHECK bool signature_public_key_is_valid(const uint8_t public_key[SIGNATURE_PUBLIC_KEY_SIZE]);
 void signature_key_id(const uint8_t public_key[SIGNATURE_PUBLIC_KEY_SIZE], char key_id[SIGNATURE_KEY_ID_SIZE]);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/registration_stamp.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -138,6 +139,7 @@ static err_t make_api(struct app *app, struct error_info *info)
         .version = STAMPMETER_VERSION,
         .resolver = app->resolver,
         .trusted_key_id = options_text(&app->config, OPTION_REGISTRATION_TRUSTED_KEY_ID),
+        .own_url = app->url,
         .commerce_public_url = options_string(&app->config, OPTION_COMMERCE_PUBLIC_URL),
         .commerce_capacity_ns = options_duration_ns(&app->config, OPTION_COMMERCE_CAPACITY_DURATION),
         .without_stamp = options_number(&app->config, OPTION_SERVER_ROLE) == SERVER_ROLE_COMMERCE,

@@ -132,8 +132,9 @@ static const struct command restore_command = {
     .arguments = "SRC",
     .about =
         "Makes a data directory, new or empty, from the backup in SRC. The backup is checked and verified first. With "
-        "--to-time or --to-sequence the journal ends with the last commit by then. The store goes on from there: "
-        "heads that were signed later by the former store are of another branch, which verify tells.",
+        "--to-time or --to-sequence the journal ends with the last commit by then; accounts, subscriptions, "
+        "registrations, customers and partners stay as of the backup. The store goes on from there: heads that were "
+        "signed later by the former store are of another branch, which verify tells.",
     .flags = restore_flags,
     .flag_count = COUNT_OF(restore_flags),
     .arguments_min = 1,

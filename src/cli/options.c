@@ -222,7 +222,7 @@ const struct config_option options_table[OPTION_COUNT] = {
                                      .type = CONFIG_TEXT,
                                      .default_text = "",
                                      .help =
-                                         "Where stamps reach this commercial side, https://HOST[:PORT]; goes into activation keys. Empty: as the client that asked for the key reached it." },
+                                         "Where stamps reach this commercial side, https://HOST[:PORT]; goes into activation keys. Empty: the host by which the client that asked for the key reached it, if the certificate names it, or else the server's own address." },
     [OPTION_COMMERCE_CAPACITY_DURATION] = { .section = "commerce",
                                             .key = "capacity_duration",
                                             .type = CONFIG_DURATION,

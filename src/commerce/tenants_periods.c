@@ -1,6 +1,5 @@
 /* The tenants report's times: whose each subscription was from when on, and who paid for each tenant from when on.
- * Answers can only change where a change takes effect, so those hours are collected and payer_resolve is asked once
- * for each; what comes out the same is one period. */
+ * Each history is read once. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,104 +69,6 @@ err_t tenants_find_owners(struct tenants_work *work)
 
 /* --- who paid for a tenant --- */
 
-/* Hours inside the window, in any order, with repetitions. */
-struct times {
-    int64_t *list;
-    size_t count, capacity;
-};
-
-static bool add_time(struct times *times, const struct tenants_query *query, int64_t time_ns)
-{
-    if (time_ns <= query->from_ns || time_ns >= query->to_ns)
-        return true;
-    if (times->count == times->capacity) {
-        size_t capacity = times->capacity * 2 + 16;
-        int64_t *list = memory_realloc(times->list, capacity * sizeof *list);
-        if (list == NULL)
-            return false;
-        times->list = list;
-        times->capacity = capacity;
-    }
-    times->list[times->count++] = time_ns;
-    return true;
-}
-
-static err_t add_customer_times(struct tenants_work *work, uint64_t registration, const struct guid *tenant_id,
-                                struct times *times)
-{
-    uint64_t after = 0;
-    bool more = true;
-    while (more) {
-        struct customer_change *changes;
-        size_t count;
-        err_t error = customer_history(work->txn, work->arena, registration, tenant_id, after, CUSTOMERS_PAGE_MAX,
-                                       &changes, &count, &more);
-        if (error != ERROR_OK)
-            return error;
-        for (size_t i = 0; i < count; i++)
-            if (!add_time(times, work->query, changes[i].effective_ns))
-                return ERROR_NO_MEMORY;
-        after = count > 0 ? changes[count - 1].number : after;
-        more = more && count > 0;
-    }
-    return ERROR_OK;
-}
-
-/* Whether an earlier change of the stamp was of the same registration. */
-static bool seen_before(const struct registration_change *changes, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (changes[i].registration == changes[index].registration)
-            return true;
-    return false;
-}
-
-static err_t find_times(struct tenants_work *work, const struct tenant_entry *entry, struct times *times)
-{
-    struct registration_change *changes;
-    size_t count;
-    struct arena_mark mark = arena_mark(work->arena); /* there are many tenants; only times are kept */
-    err_t error = registration_history(work->txn, work->arena, &entry->cloud_id, &changes, &count);
-    for (size_t i = 0; i < count && error == ERROR_OK; i++) {
-        if (!add_time(times, work->query, changes[i].effective_ns))
-            error = ERROR_NO_MEMORY;
-        else if (!guid_is_zero(&entry->tenant_id) && changes[i].registered && !seen_before(changes, i))
-            error = add_customer_times(work, changes[i].registration, &entry->tenant_id, times);
-    }
-    arena_rewind(work->arena, mark);
-    return error;
-}
-
-static int compare_times(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static bool same_payer(const struct payer *a, const struct payer *b)
-{
-    return a->kind == b->kind && a->registration == b->registration &&
-           guid_equal(&a->subscription_id, &b->subscription_id) && a->model == b->model && a->charged == b->charged;
-}
-
-/* A period that begins at time_ns, unless the one before goes on. */
-static err_t add_period(struct tenants_work *work, struct tenant_entry *entry, int64_t time_ns)
-{
-    struct payer payer;
-    err_t error =
-        payer_resolve(work->txn, work->arena, &entry->cloud_id, &entry->tenant_id, time_ns, INT64_MAX, &payer);
-    if (error != ERROR_OK)
-        return error;
-    struct tenant_payer *last = entry->payer_count > 0 ? &entry->payers[entry->payer_count - 1] : NULL;
-    if (last != NULL && same_payer(&last->payer, &payer))
-        return ERROR_OK;
-    if (last != NULL)
-        last->to_ns = time_ns;
-    entry->payers[entry->payer_count++] =
-        (struct tenant_payer){ .payer = payer, .from_ns = time_ns, .to_ns = work->query->to_ns };
-    return ERROR_OK;
-}
-
 static bool is_mapped(const struct tenants_work *work, const struct tenant_entry *entry)
 {
     int64_t time_ns = tenants_last_hour(work->query);
@@ -177,38 +78,28 @@ static bool is_mapped(const struct tenants_work *work, const struct tenant_entry
     return entry->payers[at].payer.kind == PAYER_CUSTOMER;
 }
 
-static err_t add_periods(struct tenants_work *work, struct tenant_entry *entry, const struct times *times)
-{
-    entry->payers = arena_array(work->arena, times->count + 1, sizeof *entry->payers);
-    if (entry->payers == NULL)
-        return ERROR_NO_MEMORY;
-    err_t error = add_period(work, entry, work->query->from_ns);
-    for (size_t i = 0; i < times->count && error == ERROR_OK; i++)
-        if (i == 0 || times->list[i] != times->list[i - 1])
-            error = add_period(work, entry, times->list[i]);
-    if (error == ERROR_OK)
-        entry->mapped = is_mapped(work, entry);
-    return error;
-}
-
 err_t tenants_find_payers(struct tenants_work *work, struct tenant_entry *entry)
 {
-    struct times times = { 0 };
-    if (!work->query->with_mapping) {
-        entry->payers = arena_array(work->arena, 1, sizeof *entry->payers);
-        if (entry->payers == NULL)
-            return ERROR_NO_MEMORY;
-        entry->payers[0] = (struct tenant_payer){ .from_ns = work->query->from_ns, .to_ns = work->query->to_ns };
-        entry->payer_count = 1;
-        return ERROR_OK;
+    const struct tenants_query *query = work->query;
+    const struct payer_period nobody = { .from_ns = query->from_ns, .to_ns = query->to_ns };
+    struct payer_period *periods;
+    size_t count = 1;
+    err_t error = query->with_mapping ? payer_periods(work->txn, work->arena, &entry->cloud_id, &entry->tenant_id,
+                                                      query->from_ns, query->to_ns, &periods, &count)
+                                      : ERROR_OK;
+    if (error != ERROR_OK)
+        return error;
+    entry->payers = arena_array(work->arena, count, sizeof *entry->payers);
+    if (entry->payers == NULL)
+        return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct payer_period *period = query->with_mapping ? &periods[i] : &nobody;
+        entry->payers[i] =
+            (struct tenant_payer){ .payer = period->payer, .from_ns = period->from_ns, .to_ns = period->to_ns };
     }
-    err_t error = find_times(work, entry, &times);
-    if (times.count > 0)
-        qsort(times.list, times.count, sizeof *times.list, compare_times);
-    if (error == ERROR_OK)
-        error = add_periods(work, entry, &times);
-    memory_free(times.list);
-    return error;
+    entry->payer_count = count;
+    entry->mapped = query->with_mapping && is_mapped(work, entry);
+    return ERROR_OK;
 }
 
 /* --- tenants that have a mapping --- */
@@ -225,6 +116,15 @@ bool tenant_ids_add(struct tenant_ids *ids, const struct guid *id)
     }
     ids->ids[ids->count++] = *id;
     return true;
+}
+
+/* Whether an earlier change of the stamp was of the same registration. */
+static bool seen_before(const struct registration_change *changes, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (changes[i].registration == changes[index].registration)
+            return true;
+    return false;
 }
 
 static err_t add_mapped(struct tenants_work *work, uint64_t registration, int64_t time_ns, struct tenant_ids *found)

@@ -24,6 +24,10 @@ MUST_CHECK err_t tls_make_certificate(struct text host_name, int64_t now_ns, int
 /* When the (first) certificate of a PEM text ends. ERROR_TLS when it does not parse. */
 MUST_CHECK err_t tls_certificate_end(struct text certificate_pem, int64_t *end_ns, struct error_info *info);
 
+/* Whether the host of "host", "host:port" or "[::1]:port" is one of the alternative names (DNS or IP) of the (first)
+ * certificate of a PEM text. False also when it does not parse. Any thread. */
+MUST_CHECK bool tls_certificate_names(struct text certificate_pem, struct text authority);
+
 /* --- contexts --- */
 struct tls_server; /* certificate, key, tickets, limits; shared by connections, counted */
 struct tls_client; /* trust anchors */

@@ -189,24 +189,80 @@ err_t tls_make_certificate(struct text host_name, int64_t now_ns, int days, stru
     return ERROR_OK;
 }
 
-err_t tls_certificate_end(struct text certificate_pem, int64_t *end_ns, struct error_info *info)
+/* The first certificate of a PEM text; the caller frees it in any case. */
+static bool parse_pem(struct text certificate_pem, mbedtls_x509_crt *out)
 {
     struct buffer terminated = { 0 }; /* the parser wants the NUL counted in */
-    mbedtls_x509_crt certificate;
-    char text[64];
-    mbedtls_x509_crt_init(&certificate);
+    mbedtls_x509_crt_init(out);
     buffer_append_text(&terminated, certificate_pem);
     buffer_append_char(&terminated, '\0');
-    int code = terminated.failed ? MBEDTLS_ERR_X509_ALLOC_FAILED
-                                 : mbedtls_x509_crt_parse(&certificate, (const unsigned char *)terminated.data,
-                                                          buffer_len(&terminated));
+    bool good = !terminated.failed &&
+                mbedtls_x509_crt_parse(out, (const unsigned char *)terminated.data, buffer_len(&terminated)) == 0;
+    buffer_free(&terminated);
+    return good;
+}
+
+err_t tls_certificate_end(struct text certificate_pem, int64_t *end_ns, struct error_info *info)
+{
+    mbedtls_x509_crt certificate;
+    char text[64];
+    bool good = parse_pem(certificate_pem, &certificate);
     const mbedtls_x509_time *end = &certificate.valid_to;
     (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", end->year, end->mon, end->day, end->hour,
                    end->min, end->sec);
-    err_t error = code == 0 && instant_parse(text_of(text), end_ns) == ERROR_OK
+    err_t error = good && instant_parse(text_of(text), end_ns) == ERROR_OK
                       ? ERROR_OK
                       : error_set(info, ERROR_TLS, NULL, "the certificate cannot be read");
     mbedtls_x509_crt_free(&certificate);
-    buffer_free(&terminated);
     return error;
+}
+
+/* "host:port", "[::1]:port" or either without a port. */
+static struct text host_of(struct text authority)
+{
+    struct text rest = authority, host;
+    if (text_starts_with(authority, TEXT("[")))
+        rest = (struct text){ authority.ptr + 1, authority.len - 1 };
+    return text_cut(&rest, rest.ptr != authority.ptr ? ']' : ':', &host) ? host : TEXT("");
+}
+
+/* "*.example.org" stands for one label, the first. */
+static bool name_matches(struct text name, struct text host)
+{
+    struct text label;
+    if (!text_starts_with(name, TEXT("*.")))
+        return text_equal_nocase(name, host);
+    return text_cut(&host, '.', &label) && label.len > 0 && host.ptr != NULL &&
+           text_equal_nocase(host, (struct text){ name.ptr + 2, name.len - 2 });
+}
+
+bool tls_certificate_names(struct text certificate_pem, struct text authority)
+{
+    mbedtls_x509_crt certificate;
+    char host[256];
+    uint8_t address[16];
+    struct text name = host_of(authority);
+    bool found = false;
+    if (name.len == 0 || name.len >= sizeof host)
+        return false;
+    memcpy(host, name.ptr, name.len);
+    host[name.len] = '\0';
+    size_t address_size = inet_pton(AF_INET, host, address) == 1 ? 4 : inet_pton(AF_INET6, host, address) == 1 ? 16 : 0;
+    bool good = parse_pem(certificate_pem, &certificate);
+    const mbedtls_x509_sequence *one = good ? &certificate.subject_alt_names : NULL;
+    for (; one != NULL && !found; one = one->next) {
+        struct text value = { (const char *)one->buf.p, one->buf.len };
+        switch (one->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) {
+        case MBEDTLS_X509_SAN_DNS_NAME:
+            found = address_size == 0 && value.len > 0 && name_matches(value, name);
+            break;
+        case MBEDTLS_X509_SAN_IP_ADDRESS:
+            found = address_size > 0 && text_equal(value, (struct text){ (const char *)address, address_size });
+            break;
+        default:
+            break;
+        }
+    }
+    mbedtls_x509_crt_free(&certificate);
+    return found;
 }

@@ -22,7 +22,7 @@ struct file {
 /* --- line by line --- */
 
 static err_t read_header(struct file *file, struct csv_reader *reader, size_t columns[COLUMN_COUNT],
-                         struct text fields[CSV_FIELDS_MAX])
+                         struct text fields[CSV_FIELDS_MAX], size_t *named)
 {
     struct error_info *info = file->info;
     size_t count = 0;
@@ -47,6 +47,7 @@ static err_t read_header(struct file *file, struct csv_reader *reader, size_t co
     if (columns[COLUMN_TENANT] == SIZE_MAX || columns[COLUMN_CUSTOMER] == SIZE_MAX)
         return error_set(info, ERROR_INVALID_REQUEST_CONTENT, "1",
                          "line 1 must name the columns: tenantId, customerSubscriptionId and, optional, effectiveFrom");
+    *named = count;
     return ERROR_OK;
 }
 
@@ -71,6 +72,15 @@ static void read_line(struct file *file, struct customers_file_line *line, struc
         customers_file_reject(file->arena, line, &info);
 }
 
+/* Fields that are missing or too many have been shifted, most likely by a comma, and mean something else. */
+static void reject_field_count(struct file *file, struct customers_file_line *line, size_t count, size_t named)
+{
+    struct error_info info = { 0 };
+    error_set(&info, ERROR_INVALID_PROPERTY, NULL, "line %zu has %zu fields, and line 1 names %zu columns", line->line,
+              count, named);
+    customers_file_reject(file->arena, line, &info);
+}
+
 static struct text field_of(struct text fields[CSV_FIELDS_MAX], size_t count, size_t column)
 {
     return column < count ? text_trim(fields[column]) : TEXT("");
@@ -79,9 +89,9 @@ static struct text field_of(struct text fields[CSV_FIELDS_MAX], size_t count, si
 static err_t read_lines(struct file *file, struct text csv, size_t max)
 {
     struct text fields[CSV_FIELDS_MAX];
-    size_t columns[COLUMN_COUNT], count;
+    size_t columns[COLUMN_COUNT], named, count;
     struct csv_reader reader = csv_reader(csv);
-    err_t error = read_header(file, &reader, columns, fields);
+    err_t error = read_header(file, &reader, columns, fields, &named);
     while (error == ERROR_OK && (error = csv_next(&reader, file->arena, fields, &count)) == ERROR_OK) {
         if (file->count == max)
             return error_set(file->info, ERROR_REQUEST_TOO_LARGE, NULL,
@@ -90,7 +100,10 @@ static err_t read_lines(struct file *file, struct text csv, size_t max)
         *line = (struct customers_file_line){ .line = reader.line,
                                               .tenant = field_of(fields, count, columns[COLUMN_TENANT]),
                                               .customer = field_of(fields, count, columns[COLUMN_CUSTOMER]) };
-        read_line(file, line, field_of(fields, count, columns[COLUMN_FROM]));
+        if (count == named)
+            read_line(file, line, field_of(fields, count, columns[COLUMN_FROM]));
+        else
+            reject_field_count(file, line, count, named);
     }
     if (error == ERROR_NOT_FOUND)
         return ERROR_OK;

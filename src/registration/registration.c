@@ -151,6 +151,7 @@ static void encode(const struct registration *r, struct buffer *out)
     put_member(&json, "agreementNumber", r->agreement_number);
     put_member(&json, "msAssetTag", r->ms_asset_tag);
     put_member(&json, "stampVersion", r->stamp_version);
+    put_member(&json, "publicKeyId", text_of(r->public_key_id));
     put_number_member(&json, "cores", r->cores);
     put_time_member(&json, "created", r->created_ns);
     put_time_member(&json, "changed", r->changed_ns);
@@ -186,7 +187,11 @@ static err_t decode_texts(const struct json *json, struct registration *out)
     err_t error = ERROR_OK;
     for (size_t i = 0; i < COUNT_OF(members) && error == ERROR_OK; i++)
         error = read_text_member(json, members[i].name, SIZE_MAX, members[i].text, NULL);
-    struct text model = TEXT("");
+    struct text model = TEXT(""), key_id = TEXT("");
+    if (error == ERROR_OK)
+        error = read_text_member(json, "publicKeyId", sizeof out->public_key_id - 1, &key_id, NULL);
+    if (error == ERROR_OK && key_id.len > 0)
+        memcpy(out->public_key_id, key_id.ptr, key_id.len); /* zeros behind it, as all of it was */
     if (error == ERROR_OK)
         error = read_text_member(json, "billingModel", SIZE_MAX, &model, NULL);
     return error == ERROR_OK && !billing_model_parse(model, &out->model) ? ERROR_STORE_CORRUPT : error;

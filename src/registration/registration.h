@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/guid.h"
 #include "base/json.h"
+#include "base/signature.h"
 #include "registration/billing_model.h"
 #include "registration/registration_token.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ struct registration {
     bool usage_reporting, marketplace_syndication, remote_management;
     struct text agreement_number, ms_asset_tag, stamp_version;
     struct text tags;                              /* JSON object, or "" */
+    char public_key_id[SIGNATURE_KEY_ID_SIZE];     /* of the stamp, as its newest token says; "": it does not */
     uint64_t cores;                                /* of all nodes */
     int64_t created_ns, changed_ns, registered_ns; /* registered: the newest token came */
     int64_t expires_ns; /* of the activation keys made from now on; INT64_MAX: never (Capacity: a year) */
@@ -112,6 +114,9 @@ struct registration_put {
     struct arena *arena;        /* for what is read back; the writer's while the job runs */
     bool created, unchanged;    /* out */
     struct registration result; /* out */
+    /* out: the stamp's key before this token. Another one now is allowed, since a stamp that is built anew on other
+     * hardware has one, and is for the audit log to tell. */
+    char previous_key_id[SIGNATURE_KEY_ID_SIZE];
     err_t refusal;
     struct error_info info;
 };

@@ -256,7 +256,7 @@ static err_t read_public_key(const struct reader *r, const struct json *object, 
     if (error != ERROR_OK || text.len == 0)
         return error;
     out->has_public_key = base64url_decode(text, out->public_key, sizeof out->public_key, &size) &&
-                          size == sizeof out->public_key && out->public_key[0] == 4;
+                          size == sizeof out->public_key && signature_public_key_is_valid(out->public_key);
     return out->has_public_key ? ERROR_OK : malformed(r, "publicKey", "must be a P-256 point as base64url");
 }
 

@@ -7,25 +7,26 @@
 
 /* --- preconditions --- */
 
-/* "3-17", quoted or bare, also as a weak one. */
-static struct text bare_etag(struct text etag)
+/* "3-17", quoted or bare. */
+static struct text bare_etag(struct text etag, bool also_weak)
 {
     etag = text_trim(etag);
-    if (text_starts_with(etag, TEXT("W/")))
+    if (also_weak && text_starts_with(etag, TEXT("W/")))
         etag = (struct text){ etag.ptr + 2, etag.len - 2 };
     if (etag.len >= 2 && etag.ptr[0] == '"' && etag.ptr[etag.len - 1] == '"')
         etag = (struct text){ etag.ptr + 1, etag.len - 2 };
     return etag;
 }
 
-/* Whether what is there is one of the list. */
-static bool is_listed(struct text list, struct text etag)
+/* Whether what is there is one of the list. A weak etag names something that is like it, not the same: enough for
+ * If-None-Match, never for If-Match (RFC 9110 section 13.1.1). */
+static bool is_listed(struct text list, struct text etag, bool also_weak)
 {
     struct text one;
     if (etag.ptr == NULL)
         return false;
     while (text_cut(&list, ',', &one)) {
-        struct text bare = bare_etag(one);
+        struct text bare = bare_etag(one, also_weak);
         if (text_equal(bare, TEXT("*")) || text_equal(bare, etag))
             return true;
     }
@@ -35,12 +36,12 @@ static bool is_listed(struct text list, struct text etag)
 err_t precondition_check(const struct precondition *precondition, struct text etag, struct error_info *info)
 {
     struct text there = etag.ptr != NULL ? etag : TEXT("not there");
-    if (precondition->if_match.ptr != NULL && !is_listed(precondition->if_match, etag))
+    if (precondition->if_match.ptr != NULL && !is_listed(precondition->if_match, etag, false))
         return error_set(info, ERROR_PRECONDITION_FAILED, "If-Match",
                          "If-Match asks for %.*s, but what is kept is %.*s; get it again and decide anew",
                          (int)(precondition->if_match.len < 64 ? precondition->if_match.len : 64),
                          precondition->if_match.ptr, TEXT_ARGS(there));
-    if (precondition->if_none_match.ptr != NULL && is_listed(precondition->if_none_match, etag))
+    if (precondition->if_none_match.ptr != NULL && is_listed(precondition->if_none_match, etag, true))
         return error_set(info, ERROR_PRECONDITION_FAILED, "If-None-Match",
                          "If-None-Match wants none of it, but it is there: %.*s", TEXT_ARGS(there));
     return ERROR_OK;
@@ -102,6 +103,15 @@ static err_t check_stamp(struct kv_txn *txn, const struct registration_put *put,
                      theirs, TEXT_ARGS(id));
 }
 
+/* "" where the token has none, as those of other stamps than ours. */
+static void take_public_key(struct registration *r, struct registration_put *put)
+{
+    memcpy(put->previous_key_id, r->public_key_id, sizeof put->previous_key_id);
+    memset(r->public_key_id, 0, sizeof r->public_key_id);
+    if (put->token->has_public_key)
+        signature_key_id(put->token->public_key, r->public_key_id);
+}
+
 static void take_token(struct registration *r, const struct registration_put *put, int64_t now_ns)
 {
     const struct registration_token *token = put->token;
@@ -141,6 +151,7 @@ static err_t save_put(struct kv_txn *txn, struct registration_put *put, int64_t 
     }
     if (put->token != NULL) {
         take_token(r, put, now_ns);
+        take_public_key(r, put);
         registration_token_to_json(put->token, &facts);
     }
     if (put->tags.ptr != NULL)

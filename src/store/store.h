@@ -90,7 +90,7 @@ void store_read_end(struct kv_txn *txn);
 
 struct store_state {
     uint64_t last_sequence;   /* of the journal; 0: nothing yet */
-    int64_t last_reported_ns; /* of the last commit that held entries; INT64_MIN: none */
+    int64_t last_reported_ns; /* of the last commit that held entries, or write_time_reached; INT64_MIN: none */
     int64_t first_live_hour;  /* -1: none */
     int64_t sealed_hour;      /* every reported hour before it is sealed; -1: no seal yet */
     uint64_t records;         /* accepted so far, history included */

@@ -52,6 +52,12 @@ int64_t write_reported_ns(const struct store_write *write)
     return write->reported_ns;
 }
 
+void write_time_reached(struct store_write *write, int64_t time_ns)
+{
+    if (time_ns > write->state.last_reported_ns)
+        write->state.last_reported_ns = time_ns;
+}
+
 struct store_state write_state(const struct store_write *write)
 {
     return write->state;

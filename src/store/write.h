@@ -22,6 +22,8 @@ struct store_write;
 struct kv_txn *write_txn(struct store_write *write);
 /* The reported time of this commit. */
 int64_t write_reported_ns(const struct store_write *write);
+/* The store has been told of that time: once it is opened again no commit is given an earlier one. */
+void write_time_reached(struct store_write *write, int64_t time_ns);
 /* State as of now, earlier jobs of this transaction included. */
 struct store_state write_state(const struct store_write *write);
 

@@ -16,7 +16,7 @@ struct rebuild_options {
     const struct rows_engine *rows;
     size_t map_size_bytes;
     /* A point in time: only segments that end by then. 0 and INT64_MAX: all. The small tables (accounts, subscriptions,
-     * registrations, customers, partners, audit log) stay as they are, and time goes on from the newest change there. */
+     * registrations, customers, partners, audit log) stay as they are. */
     uint64_t to_sequence;
     int64_t to_reported_ns;
     /* Called now and then, for a display; may be NULL. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -23,12 +24,14 @@
 #include "usage/verify.h"
 
 #define PARTIAL "restore.partial"
+#define SCRATCH_SIZE_BYTES 4096
 
 struct restore {
     const struct restore_options *options;
     struct restore_result *result;
     char partial[PATH_MAX];
     struct store_state state;
+    int64_t newest_change_ns; /* in what was not cut; INT64_MIN: it is all of one time */
 };
 
 static err_t join(char out[PATH_MAX], const char *folder, const char *name, struct error_info *info)
@@ -164,18 +167,37 @@ static err_t run_note(struct store_write *write, struct store_job *job)
                       : kv_put(write_txn(write), KV_META, (struct text){ name, (size_t)length }, buffer_text(&branch));
     if (error == ERROR_OK)
         error = audit_write(write, &entry);
+    if (error == ERROR_OK)
+        write_time_reached(write, note->restore->newest_change_ns);
     buffer_free(&branch);
     return error;
 }
 
-/* The note is no usage: it takes the time of the last commit, so that no time passes by it. (Where the journal was cut,
- * that may be the time of a change after the cut, and then the hours between are sealed with it.) */
+/* The note is no usage: it takes the time of the last commit, so that nothing is sealed and no time passes by it. */
 static void stop_clock(const struct restore *r, struct clock_manual *clock)
 {
     int64_t last_ns = r->state.last_reported_ns;
     if (last_ns == INT64_MIN && r->state.sealed_hour >= 0)
         last_ns = hour_start_ns(r->state.sealed_hour);
     clock_manual_set_wall(clock, last_ns != INT64_MIN ? last_ns : r->options->now_ns);
+}
+
+/* Accounts, subscriptions, customers and the like stay as of the backup where the journal is cut. What is recorded next
+ * must not be earlier than what is recorded there, or "as known at" would answer wrongly. Each change has its audit
+ * entry, so the newest of them is the newest of all. */
+static err_t find_newest_change(struct restore *r, struct kv_txn *txn)
+{
+    struct audit_entry *entries;
+    size_t count;
+    bool more;
+    struct arena *arena = arena_new(SCRATCH_SIZE_BYTES, 0);
+    if (arena == NULL)
+        return ERROR_NO_MEMORY;
+    err_t error = audit_list_newest(txn, arena, UINT64_MAX, 1, &entries, &count, &more);
+    if (error == ERROR_OK && count > 0)
+        r->newest_change_ns = entries[0].time_ns;
+    arena_free(arena);
+    return error;
 }
 
 static err_t note_branch(struct restore *r, struct error_info *info)
@@ -193,6 +215,8 @@ static err_t note_branch(struct restore *r, struct error_info *info)
     error = store_read_begin(store, &txn);
     if (error == ERROR_OK) {
         error = store_read_state(txn, &r->state);
+        if (error == ERROR_OK && r->result->cut)
+            error = find_newest_change(r, txn);
         store_read_end(txn);
     }
     if (error == ERROR_OK) {
@@ -251,7 +275,7 @@ static err_t run_steps(struct restore *r, struct error_info *info)
 
 err_t restore_run(const struct restore_options *options, struct restore_result *result, struct error_info *info)
 {
-    struct restore restore = { .options = options, .result = result };
+    struct restore restore = { .options = options, .result = result, .newest_change_ns = INT64_MIN };
     char path[PATH_MAX];
     int lock_fd = -1;
     memset(result, 0, sizeof *result);

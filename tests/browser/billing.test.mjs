@@ -195,8 +195,14 @@ test("tenants that nobody mapped come first, and what is shown is what was used,
     await open(page, "tenants", ".tenant");
     const { from, to, value } = await get(page, "/v1/tenants?limit=1000");
     const badges = await page.locator(".tenant .badge").allTextContents();
-    assert.deepEqual(badges, value.map(({ mapped }) => (mapped ? "Mapped" : "Not mapped")));
+    assert.deepEqual(badges.toSorted(), value.map(({ mapped }) => (mapped ? "Mapped" : "Not mapped")).toSorted());
     assert.ok(badges.indexOf("Mapped") > badges.lastIndexOf("Not mapped"), badges.join());
+    const records = new Map(value.map((row) => [row.tenantId ?? "", Number(row.records)]));
+    for (const section of ["tenants-unmapped", "tenants-mapped"]) {
+      const rows = await page.locator(`section[aria-labelledby=${section}] .tenant`).evaluateAll((list) => list.map((row) => row.dataset.tenant));
+      const counts = rows.map((id) => records.get(id));
+      assert.deepEqual(counts, counts.toSorted((a, b) => b - a), "those with most usage first");
+    }
 
     const more = page.locator(".tenant .link-button");
     for (let left = await more.count(); left > 0; left--) await more.first().click();

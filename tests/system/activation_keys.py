@@ -11,6 +11,10 @@ def packed(data):
     return base64.urlsafe_b64encode(data if isinstance(data, bytes) else data.encode()).rstrip(b"=").decode()
 
 
+def unpacked(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def compact(value):
     return json.dumps(value, separators=(",", ":"))
 
@@ -20,6 +24,7 @@ class Signer:
         self.private = secrets.randbelow(p256.N - 1) + 1
         x, y = (packed(part.to_bytes(32, "big")) for part in p256.public_of(self.private))
         self.jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        self.public_key = packed(b"\x04" + unpacked(x) + unpacked(y))  # as tokens have it
         # RFC 7638
         members = json.dumps(self.jwk, separators=(",", ":"), sort_keys=True)
         self.key_id = packed(hashlib.sha256(members.encode()).digest())

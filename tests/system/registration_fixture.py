@@ -75,5 +75,9 @@ class Registrations:
     def activation_key(self, name):
         """The payload of the activation key, its header and its text."""
         text = self.post(name, "getactivationkey").expect(200).json["activationKey"]
-        parts = [json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in text.split(".")[:2]]
-        return parts[1], parts[0], text
+        return self.payload_of(text), self.payload_of(text, 0), text
+
+    @staticmethod
+    def payload_of(text, part=1):
+        part = text.split(".")[part]
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

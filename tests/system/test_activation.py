@@ -324,6 +324,56 @@ def test_a_configured_signer_is_the_only_one(tmp_path, signer):
         side.put(signer.sign(payload(side.cloud_id))).expect(200)
 
 
+def test_a_signer_configured_later_takes_the_trust_from_the_activation(tmp_path, signer):
+    """The stamp must not report usage by an activation whose signer is not trusted any more, and says so everywhere."""
+    stranger = Signer()
+    with harness.Stamp(tmp_path) as stamp:
+        side = Activation(stamp)
+        side.delete("&forgetSigner=true")
+        side.put(signer.sign(payload(side.cloud_id))).expect(200)
+        assert side.state["state"] == "Registered"
+        stamp.stop()
+        stamp.options["registration.trusted_key_id"] = stranger.key_id
+        stamp.start()
+        side = Activation(stamp)
+        state = side.state
+        assert (state["state"], state["trustedSigner"]) == ("Untrusted signer", stranger.key_id)
+        assert state["activation"]["signerKeyId"] == signer.key_id
+        assert stamp.operator.get("/v1/status").expect(200).json["activation"]["state"] == "Untrusted signer"
+        assert metric(stamp, "stampmeter_activated") == 0
+        told = finding(stamp, "activation")
+        assert told["state"] == "problem" and signer.key_id in told["message"] and "trusted_key_id" in told["remedy"]
+        assert "does not trust" in stamp.log() and signer.key_id in stamp.log()
+        side.put(stranger.sign(payload(side.cloud_id))).expect(200)
+        assert side.state["state"] == "Registered" and metric(stamp, "stampmeter_activated") == 1
+        assert finding(stamp, "activation")["state"] == "ok"
+
+
+def test_a_key_that_is_older_than_the_active_one_is_refused(activation, signer):
+    first, second, third = (signer.sign(payload(activation.cloud_id, registrationName=name, issued=issued))
+                            for name, issued in (("one", "2026-01-01T00:00:00.0000000Z"),
+                                                 ("two", "2026-01-01T00:00:00.0000001Z"), ("three", None)))
+    activation.put(first).expect(200)
+    activation.put(second).expect(200)
+    for older in (first, third):
+        said = activation.put(older).expect(400, "InvalidActivationKey", RESOURCE).error["message"]
+        assert "before the one that is active" in said and "delete the activation first" in said
+    assert activation.state["activation"]["registrationName"] == "two"
+    activation.delete().expect(200)
+    activation.put(first).expect(200)
+    assert activation.state["activation"]["registrationName"] == "one"
+
+
+@pytest.mark.parametrize("members", [
+    {"usageEndpoint": "https://x\r\nEvil: y"}, {"usageEndpoint": "https://"}, {"usageEndpoint": "https://u:p@x"},
+    {"usageEndpoint": "https://x\0"}, {"marketplaceEndpoint": "https://\x1b[2J"}, {"registrationName": "a\x1b[31mb"},
+    {"resourceGroupName": "../x"}, {"issuer": "\x1b]0;title\x07"}], ids=lambda members: repr(members))
+def test_a_key_with_what_no_address_or_name_has_is_refused(activation, signer, members):
+    said = activation.put(signer.sign(payload(activation.cloud_id, **members))).expect(
+        400, "InvalidActivationKey", RESOURCE).error["message"]
+    assert next(iter(members)) in said and "\x1b" not in said and "\r" not in said
+
+
 def test_a_configured_signer_that_can_be_none_stops_the_start(tmp_path):
     harness.run("check-config", options={"registration.trusted_key_id": "short"}).expect(1)
 

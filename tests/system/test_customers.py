@@ -179,6 +179,21 @@ def test_a_mapping_can_end_on_a_date(empty, registration):
     registration.delete(customer, effectiveFrom="2026-03-01T10:30:00Z").expect(400, "InvalidProperty", "effectiveFrom")
 
 
+def test_the_same_put_again_leaves_what_is_scheduled_and_the_etag_tells_of_it(empty, registration):
+    tenant, later = guid(), hour(empty) + 20 * DAY
+    customer = registration.map(tenant)
+    first = registration.get(customer).expect(200).json["etag"]
+    scheduled = registration.map(tenant, effectiveFrom=iso(later))
+    second = registration.get(customer).expect(200).json["etag"]
+    assert second != first
+    assert registration.put(customer, tenant).expect(200).json["etag"] == second
+    assert len(registration.history(tenant)) == 2
+    assert registration.payer(tenant, iso(later))["subscriptionId"] == scheduled
+    registration.put(customer, guid(), headers={"If-Match": '"%s"' % first}).expect(412, "PreconditionFailed")
+    registration.put(customer, tenant, effectiveFrom=iso(later)).expect(200)  # this cancels it
+    assert registration.payer(tenant, iso(later))["subscriptionId"] == customer
+
+
 # ---- Native ----
 
 
@@ -326,6 +341,27 @@ def test_what_is_exported_can_be_imported(empty, commerce, registration):
     assert {row["tenantId"]: row["customerSubscriptionId"] for row in rows} == mapped(registration)
 
 
+def test_an_export_that_is_imported_leaves_what_is_scheduled(empty, commerce, registration):
+    tenant, later = guid(), hour(empty) + 20 * DAY
+    registration.map(tenant, effectiveFrom=iso(hour(empty) - 5 * DAY))
+    scheduled = registration.map(tenant, effectiveFrom=iso(later))
+    answer = commerce.get(registration.native("customers"), headers={"Accept": "text/csv"}).expect(200)
+    assert counts(upload(registration, answer.body.decode())) == (1, 0, 1, 0)
+    assert registration.payer(tenant, iso(later))["subscriptionId"] == scheduled
+
+
+def test_lines_with_fields_missing_or_too_many_are_rejected(registration):
+    tenant = guid()
+    customer = registration.map(tenant)
+    text = "tenantId,customerSubscriptionId,effectiveFrom\n%s\n%s,\n%s,%s,,x\n" % (
+        tenant, tenant, guid(), registration.customer())
+    answer = upload(registration, text)
+    assert counts(answer) == (3, 0, 0, 3)
+    assert [line["code"] for line in answer["results"]] == ["InvalidProperty"] * 3
+    assert answer["results"][2]["message"] == "line 4 has 4 fields, and line 1 names 3 columns"
+    assert mapped(registration) == {tenant: customer}
+
+
 def test_an_empty_subscription_gives_a_tenant_to_the_default(registration):
     tenant = guid()
     registration.map(tenant)
@@ -360,6 +396,30 @@ def test_the_largest_file_is_applied(registration):
     assert counts(answer) == (10000, 1, 0, 9999)
     assert answer["results"][0]["code"] == "InvalidCustomerSubscriptionId"
     assert mapped(registration) == {tenant: customer}
+
+
+def test_a_tenant_with_too_many_changes_stops_nobody_else(empty, registration):
+    """100,000 changes of one tenant: more are refused with its id, alone; its mappings can still be taken away."""
+    full, other, start = guid(), guid(), hour(empty)
+    pair, new = (registration.customer(), registration.customer()), registration.customer()
+    for file in range(10):
+        lines = ["%s,%s,%s" % (full, pair[i % 2], iso(start + (file * 10000 + i) * HOUR)) for i in range(10000)]
+        answer = upload(registration, "tenantId,customerSubscriptionId,effectiveFrom\n" + "\n".join(lines))
+        assert answer["changed"] == 10000
+    later = iso(start + 200000 * HOUR)
+    refusal = registration.put(new, full, effectiveFrom=later).expect(409, "Conflict").error["message"]
+    assert full in refusal
+    text = "tenantId,customerSubscriptionId,effectiveFrom\n%s,%s,%s\n%s,%s,\n%s,,%s\n" % (
+        full, new, later, other, new, full, iso(start + 150000 * HOUR))
+    dry = upload(registration, text, dryRun="true")
+    answer = upload(registration, text)
+    assert answer == {**dry, "dryRun": False} and counts(answer) == (3, 2, 0, 1)
+    assert [line["verdict"] for line in answer["results"]] == ["Rejected", "Changed", "Changed"]
+    assert (answer["results"][0]["code"], answer["results"][0]["message"]) == ("Conflict", refusal)
+    assert registration.payer(full, iso(start + 150000 * HOUR))["kind"] == "default"
+    assert mapped(registration) == {full: pair[0], other: new}
+    registration.delete(pair[0]).expect(200)
+    assert mapped(registration) == {other: new}
 
 
 # ---- Audit ----

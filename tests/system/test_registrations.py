@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 import harness
+from activation_keys import Signer, packed, unpacked
 from harness import DAY, HOUR, guid, instant, iso
 from registration_fixture import VERSIONS, Registrations, body, node, token
 
@@ -135,6 +136,12 @@ def test_a_subscription_that_is_no_guid_is_not_found(registrations):
     registrations.subscription = "nonsense"
     for answer in (registrations.get("reg1"), registrations.put("reg1", token()), registrations.get("")):
         answer.expect(404, "SubscriptionNotFound")
+
+
+def test_nothing_is_registered_under_a_subscription_of_zeros(registrations):
+    registrations.subscription = "00000000-0000-0000-0000-000000000000"
+    for answer in (registrations.put("reg1", token()), registrations.get("reg1"), registrations.get("")):
+        assert "zeros" in answer.expect(404, "SubscriptionNotFound").error["message"]
 
 
 def test_a_put_needs_a_token_of_a_stamp(registrations):
@@ -331,6 +338,8 @@ def test_if_match_and_if_none_match(registrations):
     third = registrations.get("reg1").expect(200)
     assert third.json["etag"] != second.json["etag"]
     registrations.patch("reg1", {"tags": {"a": "b"}}, headers={"If-Match": third.json["etag"]}).expect(200)  # bare
+    weak = {"If-Match": "W/" + registrations.get("reg1").expect(200).headers["ETag"]}  # like it is not the same
+    registrations.patch("reg1", {"tags": {"a": "c"}}, headers=weak).expect(412, "PreconditionFailed", "If-Match")
     registrations.patch("nothing", {}, headers={"If-Match": "*"}).expect(404, "RegistrationNotFound")
     registrations.delete("nothing", headers={"If-Match": "*"}).expect(204)
     registrations.delete("reg1", headers={"If-Match": "*"}).expect(200)
@@ -410,6 +419,22 @@ def test_the_activation_key_carries_the_registration(commerce, registrations):
     assert {name: payload[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("host", ("evil.example", "evil.example:443", "localhost.evil.example", "10.1.1.1"))
+def test_a_host_that_is_not_ours_never_gets_into_a_signed_key(commerce, registrations, host):
+    registrations.put("reg1", token()).expect(201)
+    target = registrations.target("reg1", "/getactivationkey")
+    text = registrations.client.request("POST", target, headers={"Host": host}).expect(200).json["activationKey"]
+    assert registrations.payload_of(text)["usageEndpoint"] == commerce.url
+    assert "set commerce.public_url" in commerce.log()
+
+
+def test_a_name_of_the_certificate_is_an_endpoint(registrations):
+    registrations.put("reg1", token()).expect(201)
+    target = registrations.target("reg1", "/getactivationkey")
+    text = registrations.client.request("POST", target, headers={"Host": "localhost:9443"}).expect(200).json["activationKey"]
+    assert registrations.payload_of(text)["usageEndpoint"] == "https://localhost:9443"  # another port may lead here
+
+
 def test_the_usage_endpoint_can_be_configured(tmp_path):
     options = {"commerce.public_url": "https://billing.example.org:8443/"}
     with harness.Stamp(tmp_path, options=options) as stamp:
@@ -419,7 +444,7 @@ def test_the_usage_endpoint_can_be_configured(tmp_path):
 
 
 @pytest.mark.parametrize("url", [
-    "http://billing.example.org", "billing.example.org", "https://", "https:///x", "https://a b", "https://a?b"])
+    "http://billing.example.org", "billing.example.org", "https://user:pw@h", "https://", "https:///x", "https://a b", "https://a?b"])
 def test_a_public_url_must_be_one(url):
     result = harness.run("check-config", options={"commerce.public_url": url})
     assert result.code != 0 and "commerce.public_url" in result.err, result
@@ -541,6 +566,26 @@ def test_only_the_commercial_side_has_rights(commerce, registrations):
     nobody = Registrations(commerce.client(), registrations.subscription)
     nobody.get("reg1").expect(401)
     registrations.get("reg1").expect(200)
+
+
+def test_another_key_of_the_stamp_is_taken_and_told(commerce, registrations):
+    """A stamp that is built anew has another key. It is not refused, but nobody must overlook it."""
+    def details():
+        return [row["detail"] for row in commerce.operator.rows("/v1/audit?limit=1000")
+                if registrations.subscription in row["subject"]]
+    cloud_id, one, two = guid(), Signer(), Signer()
+    registrations.put("reg1", token(cloud_id, publicKey=one.public_key)).expect(201)
+    assert native(registrations, "reg1")["publicKeyId"] == one.key_id
+    registrations.put("reg1", token(cloud_id, publicKey=one.public_key)).expect(200)
+    registrations.put("reg1", token(cloud_id, publicKey=two.public_key)).expect(200)
+    assert native(registrations, "reg1")["publicKeyId"] == two.key_id
+    registrations.put("reg1", token(cloud_id)).expect(200)
+    assert native(registrations, "reg1")["publicKeyId"] == ""
+    assert [(one.get("publicKeyId"), one.get("previousPublicKeyId")) for one in details()] == [
+        (one.key_id, None), (one.key_id, None), (two.key_id, one.key_id), (None, two.key_id)]
+    off = packed(unpacked(one.public_key)[:-1] + bytes([unpacked(one.public_key)[-1] ^ 1]))
+    said = registrations.put("reg1", token(cloud_id, publicKey=off)).expect(400, "InvalidRegistrationToken").error
+    assert "publicKey" in said["message"]
 
 
 def test_every_change_is_in_the_audit_log_and_nothing_else(commerce, registrations):

@@ -1,5 +1,7 @@
 """An external resolver of commercial subscriptions: asked over HTTPS with timeout, retry and cache. The resolver is a
 small server of this test that counts what it is asked; a registration's approval is what makes the appliance ask."""
+import collections
+import concurrent.futures
 import http.server
 import json
 import os
@@ -10,7 +12,7 @@ import threading
 import pytest
 
 from harness import Server, guid, run, until
-from test_partners import ARM_VERSION, name, partner, put, register
+from test_partners import ARM_VERSION, name, partner, put, register, registration_token
 
 CODE = "MetadataResolverBadGatewayError"
 TOKEN = "resolver-secret-4711"
@@ -18,7 +20,7 @@ TOKEN = "resolver-secret-4711"
 
 class Resolver:
     """GET /base/subscriptions/{id}: what 'answers' says for the id, a list of answers in turn (the last one stays), or
-    'otherwise'. An answer is a status, a status with a body, or "hang"."""
+    'otherwise'. An answer is a status, a status with a body, "hang", or "wait": an answer once release is set."""
 
     def __init__(self, folder):
         run("init", "--data-dir", folder).expect(0)
@@ -61,9 +63,9 @@ class Resolver:
             if isinstance(answer, list):
                 answer = answer.pop(0) if len(answer) > 1 else answer[0]
         try:
-            if answer == "hang":
+            if answer in ("hang", "wait"):
                 self.release.wait(30)
-                answer = 503
+                answer = 503 if answer == "hang" else csp()
             status, body = answer if isinstance(answer, tuple) else (answer, {})
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
             request.send_response(status)
@@ -178,9 +180,14 @@ def test_a_failed_attempt_is_repeated(resolver, start):
     ((200, {"tenantId": "x", "offer": "EA", "state": "Active"}), "tenantId"),
     ((200, {"tenantId": "11111111-1111-1111-1111-111111111111", "offer": "CSP", "state": "Active"}), "partnerId"),
     (csp(subscriptionId="11111111-1111-1111-1111-111111111111"), "another subscription"),
+    (csp(subscriptionId=7), "another subscription"),
+    (csp(subscriptionId=None), "another subscription"),
+    ((200, b'{"offer":"CSP","tenantId":"11111111-1111-1111-1111-111111111111","state":"Active","partnerId":"contoso",'
+           b'"partnerId":"fabrikam"}'), "twice"),
     (csp(partnerId="x" * 65), "partnerId"),
     ((200, b" " * 100000), ""),
-], ids=["500", "403", "302", "cut", "list", "tenant", "no partner", "another", "long partner", "large"])
+], ids=["500", "403", "302", "cut", "list", "tenant", "no partner", "another", "number", "null", "twice",
+        "long partner", "large"])
 def test_a_resolver_that_fails_is_a_bad_gateway(resolver, start, answer, says):
     client, base = start(), guid()
     resolver.answers[base] = answer
@@ -268,6 +275,42 @@ def test_customers_are_checked_against_the_resolver(resolver, start):
     assert "it answered 500" in said and unsure in said
     resolver.answers[unsure] = csp()
     assert map_customer(client, base, registration, unsure).status in (200, 201)
+
+
+def test_lookups_that_find_no_place_in_the_queue_wait_for_one(resolver, start):
+    """Our own load is no failure of the resolver: not one attempt is counted for it."""
+    client, base = start(attempts=1, timeout="60s"), guid()
+    resolver.otherwise = csp()
+    registration = register(client, base)
+    approve(client, registration).expect(200)
+
+    def upload(_):
+        lines = "".join("%s,%s\n" % (guid(), guid()) for _ in range(12))
+        return client.server.client(client.token).request(
+            "POST", "/v1/commerce/customers/import?dryRun=true&registration=" + registration,
+            body="tenantId,customerSubscriptionId\n" + lines, headers={"Content-Type": "text/csv"})
+
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(upload, range(60)))  # 480 questions at once, and 272 have a place
+    assert {answer.status for answer in answers} == {200}, answers
+    assert max(collections.Counter(resolver.asked).values()) == 1
+
+
+def test_an_approval_looks_at_the_model_when_it_is_granted(resolver, start):
+    """The look-up takes long, and meanwhile the stamp is registered as a model that has no customers."""
+    client, base, cloud_id = start(timeout="30s", cache="0"), guid(), guid()
+    resolver.answers[base] = ["wait", csp()]
+    registration = register(client, base, cloudId=cloud_id)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        granted = pool.submit(approve, client.server.client(client.token), registration)
+        until(lambda: resolver.count(base), "the question")
+        again = {"properties": {"registrationToken": registration_token("Development", cloudId=cloud_id)}}
+        client.request("PUT", "/subscriptions/%s/resourceGroups/azurestack/providers/Microsoft.AzureStack/registrations/"
+                       "%s?api-version=%s" % (base, registration, ARM_VERSION), body=again).expect(200)
+        resolver.release.set()
+        said = granted.result().expect(409, "Conflict").error["message"]
+    assert "Development" in said
+    assert client.get("/v1/commerce/approvals/" + registration).expect(200).json["state"] == "NotRequested"
 
 
 def test_a_client_that_leaves_meanwhile_does_no_harm(resolver, start):

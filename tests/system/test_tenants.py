@@ -62,12 +62,11 @@ def test_each_tenants_part_is_that_of_its_subscriptions(stamp, commerce, month):
         assert entry["records"] == sum(part["records"] for part in parts)
 
 
-def test_unmapped_tenants_come_first_then_those_with_most_usage(stamp, commerce, month):
+def test_tenants_are_listed_by_id_and_each_is_mapped_or_not(stamp, commerce, month):
     entries = commerce.rows(target(*month))
-    assert [entry["mapped"] for entry in entries] == sorted(entry["mapped"] for entry in entries)
+    ids = [entry["tenantId"] or "" for entry in entries]
+    assert ids == sorted(ids) and len(set(ids)) == len(ids)
     for mapped in (False, True):
-        counts = [entry["records"] for entry in entries if entry["mapped"] == mapped]
-        assert counts == sorted(counts, reverse=True)
         assert commerce.rows(target(*month, mapped=str(mapped).lower())) == [
             entry for entry in entries if entry["mapped"] == mapped]
     wanted = {tenant["tenantId"]: tenant["mapped"] for tenant in stamp.tenants if tenant["state"] != "Unknown"}
@@ -113,8 +112,42 @@ def test_pages_hold_what_the_whole_holds(stamp, commerce, month):
         assert page["totals"] == whole["totals"]
 
 
-def test_csv_has_the_same_sums(stamp, commerce, month):
-    whole = commerce.rows(target(*month))
+def test_following_pages_misses_no_tenant_whatever_changes_meanwhile(fresh):
+    """Who is mapped, and who used how much, changes while somebody goes through the unmapped tenants and maps them."""
+    commerce, place = fresh.client(fresh.ready["commerce"]["token"]), fresh.ready["commerce"]
+    for _ in range(6):
+        fresh.operator.request("PUT", "/v1/subscriptions/" + guid(), body={"displayName": "x", "tenantId": guid()})
+    window = fresh.now - DAY, fresh.now
+    wanted = [entry["tenantId"] for entry in commerce.rows(target(*window, mapped="false"))]
+    assert len(wanted) >= 7
+
+    def map_tenant(tenant):
+        subscription = guid()
+        commerce.request("PUT", "/v1/commerce/subscriptions/" + subscription, body={
+            "tenantId": guid(), "partnerId": place["partnerId"], "offer": "CSP", "state": "Active"}).expect(201)
+        commerce.request("PUT", "/subscriptions/%(subscriptionId)s/resourceGroups/%(resourceGroup)s/providers"
+                         "/Microsoft.AzureStack/registrations/%(registration)s/customerSubscriptions/" % place
+                         + subscription + "?api-version=2017-06-01", body={"properties": {"tenantId": tenant}}).expect(200)
+
+    shown, page = [], commerce.get(target(*window, mapped="false", limit=2)).expect(200).json
+    while True:
+        shown += [entry["tenantId"] for entry in page["value"]]
+        if "nextLink" not in page:
+            break
+        # All that was shown last is done with, and usage of one that is still to come moves it to the front of the report.
+        for entry in page["value"]:
+            if entry["tenantId"]:
+                map_tenant(entry["tenantId"])
+        late = next((entry for entry in commerce.rows(target(*window, mapped="false"))
+                     if entry["subscriptions"] and entry["tenantId"] not in shown), None)
+        if late:
+            fresh.anybody.accept([record(late["subscriptions"][0]["subscriptionId"], window[0] + n * HOUR) for n in range(5)])
+        page = commerce.get(commerce.target_of(page["nextLink"])).expect(200).json
+    assert shown == wanted
+
+
+def test_csv_has_the_same_sums_unmapped_tenants_first_then_those_with_most_usage(stamp, commerce, month):
+    whole = sorted(commerce.rows(target(*month)), key=lambda entry: (entry["mapped"], -entry["records"], entry["tenantId"] or ""))
     answer = commerce.get(target(*month), headers=CSV).expect(200)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     lines = list(csv.DictReader(io.StringIO(answer.body.decode())))
@@ -134,6 +167,15 @@ def test_it_says_whether_the_window_is_complete(stamp, commerce):
     # The operator is told which producer is silent, others the source alone.
     assert "producer" not in open_["silent"][0]
     assert "producer" in stamp.operator.get(target(midnight, midnight + DAY)).expect(200).json["silent"][0]
+
+
+def test_of_another_stamp_it_does_not_tell_this_ones_completeness(stamp, commerce, month):
+    own = next(entry["cloudId"] for entry in commerce.rows(target(*month)))
+    assert "complete" in commerce.get(target(*month, cloudId=own)).expect(200).json
+    for client in (commerce, stamp.operator):
+        other = client.get(target(*month, cloudId=guid())).expect(200).json
+        assert other["value"] == [] and other["usage"] == "not forwarded yet"
+        assert not {"complete", "watermark", "silent"} & set(other)
 
 
 def test_without_a_window_it_is_this_month(stamp, commerce):

@@ -8,7 +8,7 @@ import { groupDigits } from "./decimal.js";
 import { showMinute, toIso } from "./time.js";
 import { Badge, Component, ErrorBox, Loading, Quantity, Segments, html } from "./ui.js";
 
-const LIMIT = 200;
+const LIMIT = 1000;
 const PAGES = 5;
 const FIRST_METERS = 5;
 const MONTHS = [
@@ -53,6 +53,9 @@ function payerWords({ kind, subscriptionId }) {
   if (kind === "default") return { title: "Paid by the default subscription", subscriptionId };
   return { title: kind === "none" ? "Nobody pays: the stamp was not registered" : "Usage", subscriptionId: null };
 }
+
+/* The server's order is that of ids: pages of an order that changes would miss some. */
+const byUsage = (a, b) => Number(b.records) - Number(a.records);
 
 const tenantName = ({ displayName, tenantId }) => displayName || tenantId || "Tenant not known";
 
@@ -110,8 +113,8 @@ export class TenantsPage extends Component {
 
   list(answer) {
     const { value, more, from, to, usage } = answer;
-    const unmapped = value.filter(({ mapped }) => mapped === false);
-    const others = value.filter(({ mapped }) => mapped !== false);
+    const unmapped = value.filter(({ mapped }) => mapped === false).sort(byUsage);
+    const others = value.filter(({ mapped }) => mapped !== false).sort(byUsage);
     if (value.length === 0) {
       return html`<section class="panel empty"><h2>No tenants in ${monthName(from)}</h2>
         <p>A tenant is listed when one of its subscriptions has usage, or when it is mapped to a subscription that pays:
@@ -150,7 +153,7 @@ export class TenantsPage extends Component {
     const registration = registrations.find(({ cloudId }) => cloudId === row.cloudId) ?? (registrations.length === 1 ? registrations[0] : null);
     const name = tenantName(row);
     return html`
-      <li key=${`${row.tenantId} ${row.cloudId}`} class="tenant">
+      <li key=${`${row.tenantId} ${row.cloudId}`} class="tenant" data-tenant=${row.tenantId ?? ""}>
         <div class="tenant-name">
           <h3>${name}</h3>
           ${row.mapped === false && html`<${Badge} kind="warn">Not mapped<//>`}

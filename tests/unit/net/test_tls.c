@@ -123,6 +123,54 @@ static void a_wrong_name_is_refused(void **state)
     }
 }
 
+/* Of *.wild.example and 192.0.2.7; made by hand, its key is nowhere. */
+static const char wild_certificate[] = "-----BEGIN CERTIFICATE-----\n"
+                                       "MIIBljCCATygAwIBAgIUYXWheS8Bm6CyBN9fhRutBYqdjNkwCgYIKoZIzj0EAwIw\n"
+                                       "DzENMAsGA1UEAwwEd2lsZDAgFw0yNjExMjExODUwMTdaGA8yMTI2MTAyODE4NTAx\n"
+                                       "N1owDzENMAsGA1UEAwwEd2lsZDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEZW\n"
+                                       "ak3mCYj3ARe/9mlbMNqZsfsL5+kPMUhOC6NhoN+DUWlYQMptYYDUIebQHy7TNFZF\n"
+                                       "hiGV5/F9eOqPhPkHSD6jdDByMB0GA1UdDgQWBBQNOl83AVe+3P2haD7hc+HYHb8C\n"
+                                       "qDAfBgNVHSMEGDAWgBQNOl83AVe+3P2haD7hc+HYHb8CqDAPBgNVHRMBAf8EBTAD\n"
+                                       "AQH/MB8GA1UdEQQYMBaCDioud2lsZC5leGFtcGxlhwTAAAIHMAoGCCqGSM49BAMC\n"
+                                       "A0gAMEUCIGNMrRLh8jr7qc00YoN4+SoL4nDMAzsn69LhUJr21sSWAiEAq1cFtNib\n"
+                                       "d9c4zLn96DEkzVHBD7c3mgR3jNWI5LxTaZ0=\n"
+                                       "-----END CERTIFICATE-----\n";
+
+static void a_certificate_of_many_names_stands_for_one_label(void **state)
+{
+    (void)state;
+    struct text pem = text_of(wild_certificate);
+    assert_true(tls_certificate_names(pem, TEXT("a.wild.example")));
+    assert_true(tls_certificate_names(pem, TEXT("A.Wild.Example:443")));
+    assert_true(tls_certificate_names(pem, TEXT("192.0.2.7:8443")));
+    assert_false(tls_certificate_names(pem, TEXT("wild.example")));
+    assert_false(tls_certificate_names(pem, TEXT(".wild.example")));
+    assert_false(tls_certificate_names(pem, TEXT("a.b.wild.example")));
+    assert_false(tls_certificate_names(pem, TEXT("localhost")));
+}
+
+static void a_certificate_tells_what_it_names(void **state)
+{
+    (void)state;
+    static const char *const named[] = { "localhost", "LOCALHOST:8443", "127.0.0.1:1",       "[::1]:8443",
+                                         "[::1]",     "[0:0::1]:1",     "stamp.example:8443" };
+    static const char *const others[] = { "",           ":443",           "evil.example", "localhost.evil.example",
+                                          "xlocalhost", "user@localhost", "127.0.0.2",    "[::2]:1" };
+    struct buffer certificate = { 0 }, key = { 0 };
+    struct error_info info;
+    assert_ok(
+        tls_make_certificate(TEXT("stamp.example"), clock_wall_ns(clock_system()), 30, &certificate, &key, &info));
+    for (size_t i = 0; i < COUNT_OF(named); i++)
+        if (!tls_certificate_names(buffer_text(&certificate), text_of(named[i])))
+            fail_msg("not named: %s", named[i]);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (tls_certificate_names(buffer_text(&certificate), text_of(others[i])))
+            fail_msg("named: %s", others[i]);
+    assert_false(tls_certificate_names(TEXT("no PEM"), TEXT("localhost")));
+    buffer_free(&certificate);
+    buffer_free(&key);
+}
+
 static void a_wrong_authority_is_refused(void **state)
 {
     (void)state;
@@ -268,8 +316,9 @@ static void sessions_outlive_their_context(void **state)
 
 TESTS(cmocka_unit_test(every_name_of_the_certificate_is_accepted),
       cmocka_unit_test(a_host_address_becomes_an_address_name), cmocka_unit_test(strange_host_names_are_left_out),
-      cmocka_unit_test(a_wrong_name_is_refused), cmocka_unit_test(a_wrong_authority_is_refused),
-      cmocka_unit_test(an_expired_certificate_is_refused), cmocka_unit_test(bytes_arrive_whole_in_any_pieces),
-      cmocka_unit_test(ends_are_announced), cmocka_unit_test(changed_bytes_fail_with_an_alert),
-      cmocka_unit_test(junk_is_answered_with_an_alert), cmocka_unit_test(wrong_pems_are_refused),
-      cmocka_unit_test(sessions_outlive_their_context))
+      cmocka_unit_test(a_wrong_name_is_refused), cmocka_unit_test(a_certificate_tells_what_it_names),
+      cmocka_unit_test(a_certificate_of_many_names_stands_for_one_label),
+      cmocka_unit_test(a_wrong_authority_is_refused), cmocka_unit_test(an_expired_certificate_is_refused),
+      cmocka_unit_test(bytes_arrive_whole_in_any_pieces), cmocka_unit_test(ends_are_announced),
+      cmocka_unit_test(changed_bytes_fail_with_an_alert), cmocka_unit_test(junk_is_answered_with_an_alert),
+      cmocka_unit_test(wrong_pems_are_refused), cmocka_unit_test(sessions_outlive_their_context))

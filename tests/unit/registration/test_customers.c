@@ -1,7 +1,7 @@
 /* Customers: which subscription a tenant is mapped to, at any time, and as known at any time. */
 #include "customer_fixture.h"
 
-#include "registration/customers_internal.h"
+#include "registration/customers_plan.h"
 #include "store/write.h"
 
 static struct customer_change *history_of(struct customer_fixture *f, uint64_t tenant, size_t *count)
@@ -467,23 +467,60 @@ static void a_tenant_at_the_bound_refuses_its_own_lines_alone(void **state)
     assert_int_equal(mapped_to(f, 4, hour(3), INT64_MAX), 6);
 }
 
-/* The longest schedules that one file can make, then one that cuts every stretch of them: memory_peak of the process
- * would tell of copies (one timeline of 10,000 stretches, copied at each line, is gigabytes). */
-static void a_batch_of_one_tenants_schedule_needs_little_memory(void **state)
+/* Two tenants that swap their subscriptions hour by hour. A copy of a timeline at each line would be gigabytes. */
+static void the_longest_schedule_needs_little_memory(void **state)
 {
     struct customer_fixture *f = *state;
-    struct customer_line *lines = calloc(CUSTOMER_BATCH_MAX, sizeof *lines);
-    struct customer_apply apply;
-    assert_non_null(lines);
-    for (int64_t i = 0; i < CUSTOMER_BATCH_MAX; i++)
-        lines[i] = line_of((uint64_t)(1 + i % 2), (uint64_t)(1 + (i / 2) % 2 + 2 * (i % 2)), hour(1 + i / 2));
-    memory_limit_for_test(f, MEMORY_FOR_BATCH);
-    apply_lines(f, &apply, lines, CUSTOMER_BATCH_MAX);
-    assert_int_equal(apply.changed_count, CUSTOMER_BATCH_MAX);
-    free(lines);
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    struct plan plan;
+    struct timeline *timelines[2];
+    assert_ok(plan_open(&plan, txn, f->registration, hour(0)));
+    for (uint64_t i = 0; i < 2; i++) {
+        struct guid tenant = tenant_id(i);
+        assert_ok(plan_timeline(&plan, &tenant, &timelines[i]));
+    }
+    for (int64_t i = 0; i < CUSTOMER_BATCH_MAX; i++) {
+        const struct customer_stretch stretch = { hour(i), true, customer_id((uint64_t)(1 + i % 2)) };
+        bool changed;
+        assert_ok(timeline_set(&plan, timelines[0], &stretch, &changed));
+        assert_true(changed);
+        assert_ok(timeline_remove(&plan, timelines[1], stretch.start_ns, &stretch.customer_id, &changed));
+        assert_int_equal(changed, i > 0);
+        const struct customer_stretch other = { hour(i), true, customer_id((uint64_t)(2 - i % 2)) };
+        assert_ok(timeline_set(&plan, timelines[1], &other, &changed));
+    }
+    assert_int_equal(timelines[0]->now.count, CUSTOMER_BATCH_MAX);
+    assert_int_equal(timelines[1]->now.count, CUSTOMER_BATCH_MAX);
+    assert_true(arena_size_bytes(plan.arena) < (size_t)4 << 20);
+    plan_close(&plan);
+    store_read_end(txn);
 }
 
-TESTS(CUSTOMER_TEST(what_fails_half_way_changes_nothing), CUSTOMER_TEST(changes_of_a_tenant_have_a_bound),
+static void what_a_plan_loads_has_a_bound(void **state)
+{
+    struct customer_fixture *f = *state;
+    struct guid first = tenant_id(1), second = tenant_id(2);
+    struct timeline *timeline;
+    struct plan plan;
+    map_tenant(f, 1, 7, hour(0));
+    map_tenant(f, 1, 8, hour(1));
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_ok(plan_open(&plan, txn, f->registration, hour(0)));
+    plan.stretch_count = PLAN_STRETCHES_MAX - 2;
+    assert_ok(plan_timeline(&plan, &first, &timeline));
+    assert_error(plan_timeline(&plan, &second, &timeline), ERROR_CONFLICT);
+    plan_close(&plan);
+    store_read_end(txn);
+}
+
+TESTS(CUSTOMER_TEST(the_longest_schedule_needs_little_memory), CUSTOMER_TEST(what_a_plan_loads_has_a_bound),
+      CUSTOMER_TEST(a_tenant_at_the_bound_can_be_unmapped),
+      CUSTOMER_TEST(a_tenant_at_the_bound_refuses_its_own_lines_alone),
+      CUSTOMER_TEST(model_and_approval_are_checked_in_the_transaction),
+      CUSTOMER_TEST(the_etag_tells_of_scheduled_changes),
+      CUSTOMER_TEST(the_same_mapping_again_leaves_what_is_scheduled),
+      CUSTOMER_TEST(a_line_takes_a_subscription_from_those_that_have_it_later),
+      CUSTOMER_TEST(what_fails_half_way_changes_nothing), CUSTOMER_TEST(changes_of_a_tenant_have_a_bound),
       CUSTOMER_TEST(a_change_without_a_date_holds_from_the_start_of_its_hour),
       CUSTOMER_TEST(the_same_mapping_again_changes_nothing),
       CUSTOMER_TEST(another_subscription_for_the_tenant_replaces_the_first),

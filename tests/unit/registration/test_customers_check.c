@@ -83,6 +83,21 @@ static void each_cause_has_its_refusal(void **state)
     assert_ok(check(&facts, &info));
 }
 
+/* As the catalogue compares them; a resolver may write them in another case. */
+static void partners_are_compared_without_case(void **state)
+{
+    (void)state;
+    struct error_info info;
+    struct customer_facts facts = good();
+    facts.base.partner_id = TEXT("Contoso");
+    facts.customer.partner_id = TEXT("contoso");
+    facts.base.reseller_id = TEXT("Litware");
+    facts.customer.reseller_id = TEXT("LITWARE");
+    assert_ok(check(&facts, &info));
+    facts.customer.reseller_id = TEXT("litware2");
+    assert_error(check(&facts, &info), ERROR_BAD_CUSTOMER_SUBSCRIPTION_ID);
+}
+
 static void only_one_model_has_customers(void **state)
 {
     (void)state;
@@ -141,4 +156,4 @@ static void ids_are_guids_in_lower_case(void **state)
 
 TESTS(cmocka_unit_test(a_customer_of_the_same_partner_is_fine), cmocka_unit_test(each_cause_has_its_refusal),
       cmocka_unit_test(only_one_model_has_customers), cmocka_unit_test(the_longest_names_leave_room_for_the_remedy),
-      cmocka_unit_test(ids_are_guids_in_lower_case))
+      cmocka_unit_test(ids_are_guids_in_lower_case), cmocka_unit_test(partners_are_compared_without_case))

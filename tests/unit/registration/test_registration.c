@@ -257,14 +257,15 @@ static void preconditions_compare_etags(void **state)
         const char *if_match, *if_none_match, *etag; /* etag NULL: nothing there */
         bool holds;
     } cases[] = {
-        { NULL, NULL, NULL, true },         { NULL, NULL, "1-1", true },
-        { "1-1", NULL, "1-1", true },       { "\"1-1\"", NULL, "1-1", true },
-        { "W/\"1-1\"", NULL, "1-1", true }, { "\"1-2\"", NULL, "1-1", false },
-        { "*", NULL, "1-1", true },         { "*", NULL, NULL, false },
-        { "1-1", NULL, NULL, false },       { NULL, "*", NULL, true },
-        { NULL, "*", "1-1", false },        { NULL, "\"1-1\"", "1-1", false },
-        { NULL, "\"1-2\"", "1-1", true },   { "\"x\", \"1-1\"", NULL, "1-1", true },
-        { "a,b", NULL, "1-1", false },      { NULL, "a , 1-1", "1-1", false },
+        { NULL, NULL, NULL, true },          { NULL, NULL, "1-1", true },
+        { "1-1", NULL, "1-1", true },        { "\"1-1\"", NULL, "1-1", true },
+        { "W/\"1-1\"", NULL, "1-1", false }, { "\"1-2\"", NULL, "1-1", false },
+        { "*", NULL, "1-1", true },          { "*", NULL, NULL, false },
+        { "1-1", NULL, NULL, false },        { NULL, "*", NULL, true },
+        { NULL, "*", "1-1", false },         { NULL, "\"1-1\"", "1-1", false },
+        { NULL, "\"1-2\"", "1-1", true },    { "\"x\", \"1-1\"", NULL, "1-1", true },
+        { "a,b", NULL, "1-1", false },       { NULL, "a , 1-1", "1-1", false },
+        { NULL, "W/\"1-1\"", "1-1", false },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct precondition precondition = { text_of(cases[i].if_match), text_of(cases[i].if_none_match) };

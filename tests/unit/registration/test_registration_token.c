@@ -59,6 +59,14 @@ static void assert_refused(struct fixture *f, const char *json, const char *reas
 
 /* --- what is read --- */
 
+static struct signature_key sample_public_key(void)
+{
+    struct signature_key key;
+    uint8_t private_key[SIGNATURE_PRIVATE_KEY_SIZE] = { [0] = 1, [31] = 7 };
+    assert_ok(signature_key_from_private(private_key, &key));
+    return key;
+}
+
 static struct registration_token whole_token(struct fixture *f)
 {
     struct registration_token token = { .model = BILLING_RUGGEDIZED,
@@ -73,8 +81,7 @@ static struct registration_token whole_token(struct fixture *f)
                                         .has_public_key = true };
     assert_true(guid_parse(TEXT(CLOUD), &token.cloud_id));
     assert_true(guid_parse(TEXT("00000000-0000-0000-0000-000000000001"), &token.object_id));
-    memset(token.public_key, 7, sizeof token.public_key);
-    token.public_key[0] = 4;
+    memcpy(token.public_key, sample_public_key().public_key, sizeof token.public_key);
     token.nodes = arena_array(f->arena, token.node_count, sizeof *token.nodes);
     assert_non_null(token.nodes);
     for (size_t i = 0; i < token.node_count; i++) {
@@ -118,6 +125,23 @@ static void what_is_written_reads_back(void **state)
     assert_memory_equal(f->token.public_key, token.public_key, sizeof token.public_key);
     assert_true(text_equal(json_of(f, &f->token), json_of(f, &token)));
     buffer_free(&out);
+}
+
+/* What can sign nothing is nobody's key. */
+static void a_public_key_that_is_no_point_of_the_curve_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct registration_token token = whole_token(f);
+    struct buffer good = { 0 }, bad = { 0 };
+    registration_token_write(&token, &good);
+    assert_ok(registration_token_read(f->arena, buffer_text(&good), &f->token, &f->info));
+    token.public_key[SIGNATURE_PUBLIC_KEY_SIZE - 1] ^= 1;
+    registration_token_write(&token, &bad);
+    assert_error(registration_token_read(f->arena, buffer_text(&bad), &f->token, &f->info),
+                 ERROR_INVALID_REGISTRATION_TOKEN);
+    assert_non_null(strstr(f->info.message, "publicKey"));
+    buffer_free(&good);
+    buffer_free(&bad);
 }
 
 static void a_token_of_two_members_is_enough(void **state)
@@ -263,8 +287,8 @@ static void models_that_need_more_say_so(void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-TESTS(WITH(what_is_written_reads_back), WITH(a_token_of_two_members_is_enough),
-      WITH(names_have_no_case_and_strange_ones_are_ignored), WITH(pasted_text_is_read),
-      WITH(what_is_no_base64_of_json_is_refused), WITH(every_cut_is_refused),
+TESTS(WITH(what_is_written_reads_back), WITH(a_public_key_that_is_no_point_of_the_curve_is_refused),
+      WITH(a_token_of_two_members_is_enough), WITH(names_have_no_case_and_strange_ones_are_ignored),
+      WITH(pasted_text_is_read), WITH(what_is_no_base64_of_json_is_refused), WITH(every_cut_is_refused),
       WITH(members_are_named_when_they_are_wrong), WITH(what_is_too_much_is_refused),
       WITH(models_that_need_more_say_so))

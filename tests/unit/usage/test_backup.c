@@ -13,6 +13,7 @@
 #include "store/data_file.h"
 #include "store/head.h"
 #include "usage/restore.h"
+#include "usage/subscription_history.h"
 #include "usage/verify.h"
 
 #define STEPS 100
@@ -147,6 +148,8 @@ static void a_point_in_time_is_a_new_branch_that_verifies_and_goes_on(void **sta
         assert_true(before.tables[KV_DICTIONARY] == after.tables[KV_DICTIONARY]);
         assert_true(before.tables[KV_SPANS] == after.tables[KV_SPANS]);
         assert_true(before.tables[KV_HEADS] == after.tables[KV_HEADS]);
+        assert_true(after.state.last_reported_ns >= middle.last_reported_ns); /* the audit log is not cut */
+        after.state.last_reported_ns = middle.last_reported_ns;
         assert_same_state(&middle, &after.state);
         life_go_on(&life, 50);
         store_close(f->base.store);
@@ -156,6 +159,63 @@ static void a_point_in_time_is_a_new_branch_that_verifies_and_goes_on(void **sta
         store_fixture_open(&f->base);
         test_folder_remove(&places.parent);
     }
+}
+
+static void describe(struct usage_fixture *f, unsigned tenant)
+{
+    struct subscription subscription = { .id = { { 1 } },
+                                         .tenant_id = { { (uint8_t)tenant } },
+                                         .display_name = TEXT("x"),
+                                         .owner = TEXT(""),
+                                         .offer_id = TEXT("") };
+    struct subscription_put put;
+    struct audited_job audited;
+    struct audit_entry entry = { .by = TEXT("tester"),
+                                 .action = TEXT("subscription.put"),
+                                 .subject = TEXT("subscriptions/1") };
+    subscription_put_init(&put, &subscription);
+    audited_job_init(&audited, &put.job, &entry, NULL);
+    assert_ok(store_run(f->base.store, &audited.job));
+    assert_ok(put.refusal);
+}
+
+/* The history of what is not cut stays in order, also where the clock starts again at the cut, as a demo's does. */
+static void after_a_point_in_time_no_change_is_recorded_before_those_that_stayed(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct places places = make_places();
+    struct post post = post_good();
+    struct subscription_change *changes;
+    size_t count;
+    usage_post_accepted(f, &post);
+    describe(f, 1);
+    int64_t then_ns = store_now_ns(f->base.store);
+    clock_manual_advance(&f->base.clock, 5 * NS_PER_HOUR);
+    describe(f, 2);
+    struct post later = post_good();
+    later.id = "later";
+    usage_post_accepted(f, &later);
+    clock_manual_advance(&f->base.clock, 20 * NS_PER_MINUTE);
+    describe(f, 3);
+    int64_t stayed_ns = store_now_ns(f->base.store);
+    (void)back_up(f, &places);
+    struct restore_options options = restore_options_of(&places);
+    options.to_reported_ns = then_ns;
+    assert_true(restore(&options).cut);
+    assert_true(verifies(places.folder));
+    clock_manual_set_wall(&f->base.clock, then_ns);
+    move_to(f, places.folder);
+    describe(f, 4);
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    const struct guid id = { { 1 } };
+    assert_ok(subscription_history(txn, f->arena, &id, &changes, &count));
+    store_read_end(txn);
+    assert_int_equal(count, 4);
+    for (size_t i = 1; i < count; i++)
+        assert_true(changes[i].recorded_ns >= changes[i - 1].recorded_ns);
+    assert_true(changes[3].recorded_ns >= stayed_ns && changes[3].effective_ns >= changes[2].effective_ns);
+    move_to(f, f->base.folder.path);
+    test_folder_remove(&places.parent);
 }
 
 static void a_restore_is_in_the_audit_log_and_in_the_store(void **state)
@@ -305,6 +365,7 @@ static void a_backup_of_a_busy_store_is_consistent_and_stops_nobody(void **state
 
 TESTS(WITH_USAGE(promise_9_a_restored_backup_holds_what_was_there),
       WITH_USAGE(a_point_in_time_is_a_new_branch_that_verifies_and_goes_on),
+      WITH_USAGE(after_a_point_in_time_no_change_is_recorded_before_those_that_stayed),
       WITH_USAGE(a_restore_is_in_the_audit_log_and_in_the_store), WITH_USAGE(a_certificate_and_the_token_travel_along),
       WITH_USAGE(a_damaged_or_incomplete_backup_is_refused), WITH_USAGE(folders_that_hold_something_are_left_alone),
       WITH_USAGE(a_backup_of_a_busy_store_is_consistent_and_stops_nobody))

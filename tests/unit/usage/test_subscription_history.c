@@ -167,6 +167,78 @@ static void deleting_undoes_what_was_scheduled(void **state)
     assert_true(get(f, 1).deleted_ns == deleted_ns);
 }
 
+static void a_correction_of_earlier_hours_keeps_a_later_deletion(void **state)
+{
+    struct usage_fixture *f = *state;
+    put_at(f, 1, 10, 0, NO_TIME);
+    clock_manual_advance(&f->base.clock, 10 * NS_PER_DAY);
+    int64_t deleted_ns = now_of(f), deleted_hour_ns = this_hour(f);
+    delete_now(f, 1);
+    clock_manual_advance(&f->base.clock, 5 * NS_PER_DAY);
+    int64_t corrected_ns = deleted_hour_ns - 8 * NS_PER_DAY;
+    struct subscription_put put = try_put(f, 1, 11, 0, corrected_ns);
+    assert_ok(put.refusal);
+    assert_true(put.changed_owner);
+    assert_int_equal(put.now.state, SUBSCRIPTION_DELETED);
+    assert_true(put.now.deleted_ns == deleted_ns);
+    assert_int_equal(get(f, 1).state, SUBSCRIPTION_DELETED);
+    assert_true(get(f, 1).deleted_ns == deleted_ns);
+    assert_int_equal(tenant_at(f, 1, corrected_ns - 1, INT64_MAX), 10);
+    assert_int_equal(tenant_at(f, 1, corrected_ns, INT64_MAX), 11);
+    assert_int_equal(state_at(f, 1, deleted_hour_ns - 1), SUBSCRIPTION_ENABLED);
+    assert_int_equal(state_at(f, 1, deleted_hour_ns), SUBSCRIPTION_DELETED);
+    assert_int_equal(tenant_now(f, 1), 11);
+    assert_int_equal(changes_of(f, 1), 4);
+    /* The same again is no change, and those who go by the description know of the deletion, too. */
+    put = try_put(f, 1, 11, 0, corrected_ns);
+    assert_false(put.changed_owner);
+    assert_int_equal(changes_of(f, 1), 4);
+    struct subscription_deleted *deleted;
+    size_t count;
+    struct kv_txn *txn = store_fixture_read(&f->base);
+    assert_ok(subscription_list_deleted(txn, f->arena, 10, &deleted, &count));
+    store_read_end(txn);
+    assert_int_equal(count, 1);
+    assert_true(deleted[0].deleted_ns == deleted_ns);
+    /* From the hour of the deletion on it says that it is in use. */
+    put_at(f, 1, 11, 0, deleted_hour_ns);
+    assert_int_equal(get(f, 1).state, SUBSCRIPTION_ENABLED);
+}
+
+static void a_correction_keeps_a_deletion_that_was_taken_back_as_well(void **state)
+{
+    struct usage_fixture *f = *state;
+    put_at(f, 1, 10, 0, NO_TIME);
+    clock_manual_advance(&f->base.clock, NS_PER_DAY);
+    int64_t deleted_ns = this_hour(f), corrected_ns = deleted_ns - 3 * NS_PER_HOUR;
+    delete_now(f, 1);
+    clock_manual_advance(&f->base.clock, NS_PER_DAY);
+    int64_t back_ns = this_hour(f);
+    put_at(f, 1, 12, 0, NO_TIME);
+    put_at(f, 1, 11, 0, corrected_ns);
+    assert_int_equal(state_at(f, 1, deleted_ns - 1), SUBSCRIPTION_ENABLED);
+    assert_int_equal(state_at(f, 1, back_ns - 1), SUBSCRIPTION_DELETED);
+    assert_int_equal(state_at(f, 1, back_ns), SUBSCRIPTION_ENABLED);
+    assert_int_equal(tenant_at(f, 1, back_ns, INT64_MAX), 11);
+}
+
+/* While it was in use, its provider must have been; what became of that one later is no hindrance. */
+static void a_deleted_one_can_be_corrected_when_its_provider_is_gone_too(void **state)
+{
+    struct usage_fixture *f = *state;
+    put_at(f, 2, 0, 0, NO_TIME);
+    put_at(f, 1, 10, 2, NO_TIME);
+    clock_manual_advance(&f->base.clock, NS_PER_DAY);
+    int64_t corrected_ns = this_hour(f) - 5 * NS_PER_HOUR;
+    delete_now(f, 1);
+    clock_manual_advance(&f->base.clock, NS_PER_DAY);
+    delete_now(f, 2);
+    put_at(f, 1, 11, 2, corrected_ns);
+    assert_int_equal(tenant_now(f, 1), 11);
+    assert_int_equal(get(f, 1).state, SUBSCRIPTION_DELETED);
+    assert_put_refused(f, 1, 2, this_hour(f), "2");
+}
+
 /* Stores of schema 2 know no changes: what they say holds for ever, and the first change keeps it. */
 static void a_state_from_before_changes_were_kept_holds_until_the_first_one(void **state)
 {
@@ -225,6 +297,35 @@ static void changes_are_bounded(void **state)
     assert_int_equal(tenant_now(f, 1), SUBSCRIPTION_CHANGES_MAX);
 }
 
+static void one_that_changed_as_often_as_it_may_can_still_be_deleted(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct store_job fill = { .run = run_fill, .weight = 1 };
+    put_at(f, 1, 10, 0, NO_TIME);
+    assert_ok(store_run(f->base.store, &fill));
+    delete_now(f, 1);
+    delete_now(f, 1);
+    assert_int_equal(changes_of(f, 1), SUBSCRIPTION_CHANGES_MAX + 1);
+    assert_int_equal(get(f, 1).state, SUBSCRIPTION_DELETED);
+    assert_int_equal(tenant_now(f, 1), SUBSCRIPTION_CHANGES_MAX);
+    struct subscription_put put = try_put(f, 1, 5, 0, NO_TIME);
+    assert_error(put.refusal, ERROR_CONFLICT);
+    assert_int_equal(get(f, 1).state, SUBSCRIPTION_DELETED);
+}
+
+/* Its deletion is kept by a change of its own, and there is room for both or for none. */
+static void a_correction_that_has_no_room_for_the_deletion_is_refused(void **state)
+{
+    struct usage_fixture *f = *state;
+    struct store_job fill = { .run = run_fill, .weight = 1 };
+    put_at(f, 1, 10, 0, NO_TIME);
+    assert_ok(store_run(f->base.store, &fill));
+    delete_now(f, 1);
+    struct subscription_put put = try_put(f, 1, 5, 0, this_hour(f) - NS_PER_HOUR);
+    assert_error(put.refusal, ERROR_CONFLICT);
+    assert_int_equal(changes_of(f, 1), SUBSCRIPTION_CHANGES_MAX + 1);
+}
+
 static void failed_writes_leave_no_change(void **state)
 {
     struct usage_fixture *f = *state;
@@ -277,20 +378,37 @@ enum { STEPS = 60, SUBSCRIPTIONS = 3, HOURS = 200 };
 
 struct step {
     unsigned subscription, tenant;
-    bool deleted;
-    int64_t effective_ns, recorded_ns;
+    bool deletes;
+    int hour; /* that it holds from, counted from the origin */
+    int64_t recorded_ns;
 };
 
-/* The change recorded last among those from an hour that is not after t. */
-static const struct step *model_at(const struct step *steps, int count, unsigned subscription, int64_t time_ns,
-                                   int64_t known_ns)
+/* Of one subscription, by hour. */
+struct plain {
+    unsigned tenants[HOURS];
+    enum subscription_state states[HOURS];
+};
+
+/* A description gives its tenant from its hour on, and is in use until the next hour at which the state was to change; a
+ * deletion leaves the tenant and everything after it is deleted. */
+static void apply(struct plain *plain, const struct step *step)
 {
-    const struct step *found = NULL;
+    enum subscription_state former = plain->states[step->hour];
+    for (int h = step->hour; h < HOURS; h++)
+        plain->tenants[h] = step->deletes ? plain->tenants[step->hour] : step->tenant;
+    for (int h = step->hour; h < HOURS && (step->deletes || plain->states[h] == former); h++)
+        plain->states[h] = step->deletes ? SUBSCRIPTION_DELETED : SUBSCRIPTION_ENABLED;
+}
+
+static struct plain model_of(const struct step *steps, int count, unsigned subscription, int64_t known_ns)
+{
+    struct plain plain = { .tenants = { 0 } };
+    for (int hour = 0; hour < HOURS; hour++)
+        plain.states[hour] = SUBSCRIPTION_UNKNOWN;
     for (int i = 0; i < count; i++)
-        if (steps[i].subscription == subscription && steps[i].recorded_ns <= known_ns &&
-            steps[i].effective_ns <= time_ns)
-            found = &steps[i];
-    return found;
+        if (steps[i].subscription == subscription && steps[i].recorded_ns <= known_ns)
+            apply(&plain, &steps[i]);
+    return plain;
 }
 
 static void check_against_model(struct usage_fixture *f, struct prng *prng, const struct step *steps, int count,
@@ -299,35 +417,33 @@ static void check_against_model(struct usage_fixture *f, struct prng *prng, cons
     for (unsigned s = 1; s <= SUBSCRIPTIONS; s++) {
         int64_t known_ns = prng_below(prng, 2) == 0 ? INT64_MAX : steps[prng_below(prng, (uint64_t)count)].recorded_ns;
         struct subscription_periods periods = periods_of(f, s, known_ns);
+        struct plain expected = model_of(steps, count, s, known_ns);
         assert_true(periods.items[0].start_ns == INT64_MIN);
         for (size_t i = 1; i < periods.count; i++)
             assert_true(periods.items[i].start_ns > periods.items[i - 1].start_ns);
         for (int hour = 0; hour < HOURS; hour++) {
             int64_t time_ns = origin_ns + hour * NS_PER_HOUR + (int64_t)prng_below(prng, NS_PER_HOUR);
-            const struct step *expected = model_at(steps, count, s, time_ns, known_ns);
             const struct subscription_period *found = subscription_period_at(&periods, time_ns);
-            assert_int_equal(number_of(&found->tenant_id), expected != NULL ? expected->tenant : 0);
-            assert_int_equal(found->state, expected == NULL    ? SUBSCRIPTION_UNKNOWN
-                                           : expected->deleted ? SUBSCRIPTION_DELETED
-                                                               : SUBSCRIPTION_ENABLED);
+            assert_int_equal(number_of(&found->tenant_id), expected.tenants[hour]);
+            assert_int_equal(found->state, expected.states[hour]);
         }
     }
 }
 
-static void take_step(struct usage_fixture *f, struct prng *prng, struct step *step, const struct step *present,
+static void take_step(struct usage_fixture *f, struct prng *prng, struct step *step, const struct plain *present,
                       int64_t origin_ns)
 {
+    int now = (int)((this_hour(f) - origin_ns) / NS_PER_HOUR);
     step->recorded_ns = now_of(f);
-    step->deleted = present != NULL && !present->deleted && prng_below(prng, 5) == 0;
-    if (step->deleted) {
-        step->tenant = present->tenant;
-        step->effective_ns = this_hour(f);
+    step->deletes = present->states[now] == SUBSCRIPTION_ENABLED && prng_below(prng, 3) == 0;
+    if (step->deletes) {
+        step->hour = now;
         delete_now(f, step->subscription);
         return;
     }
     step->tenant = 1 + (unsigned)prng_below(prng, 50);
-    step->effective_ns = origin_ns + (int64_t)prng_below(prng, HOURS) * NS_PER_HOUR;
-    put_at(f, step->subscription, step->tenant, 0, step->effective_ns);
+    step->hour = (int)prng_below(prng, HOURS);
+    put_at(f, step->subscription, step->tenant, 0, origin_ns + step->hour * NS_PER_HOUR);
 }
 
 static void any_changes_follow_the_rule(void **state)
@@ -339,7 +455,8 @@ static void any_changes_follow_the_rule(void **state)
     for (int i = 0; i < STEPS; i++) {
         clock_manual_advance(&f->base.clock, 1 + (int64_t)prng_below(&prng, NS_PER_HOUR));
         steps[i].subscription = 1 + (unsigned)prng_below(&prng, SUBSCRIPTIONS);
-        take_step(f, &prng, &steps[i], model_at(steps, i, steps[i].subscription, now_of(f), INT64_MAX), origin_ns);
+        struct plain present = model_of(steps, i, steps[i].subscription, INT64_MAX);
+        take_step(f, &prng, &steps[i], &present, origin_ns);
         if (i == STEPS / 2)
             store_fixture_reopen(&f->base);
     }
@@ -353,5 +470,10 @@ TESTS(WITH_USAGE(the_first_description_holds_ever_since),
       WITH_USAGE(a_new_name_changes_no_owner_and_undoes_no_schedule),
       WITH_USAGE(deleting_and_describing_again_are_changes), WITH_USAGE(deleting_undoes_what_was_scheduled),
       WITH_USAGE(a_state_from_before_changes_were_kept_holds_until_the_first_one), WITH_USAGE(changes_are_bounded),
+      WITH_USAGE(one_that_changed_as_often_as_it_may_can_still_be_deleted),
+      WITH_USAGE(a_correction_that_has_no_room_for_the_deletion_is_refused),
+      WITH_USAGE(a_correction_of_earlier_hours_keeps_a_later_deletion),
+      WITH_USAGE(a_correction_keeps_a_deletion_that_was_taken_back_as_well),
+      WITH_USAGE(a_deleted_one_can_be_corrected_when_its_provider_is_gone_too),
       WITH_USAGE(failed_writes_leave_no_change), WITH_USAGE(a_rebuilt_store_has_the_same_history),
       WITH_USAGE(any_changes_follow_the_rule))
