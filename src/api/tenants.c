@@ -1,7 +1,7 @@
-/* GET /v1/tenants: who uses the stamp, how much, and who pays (commerce/tenants.h). CSV comes whole, in the order of the
- * report: one line per sum, rendered some at a time from what the worker has added up. JSON comes in pages, in the order
- * of ids: whether a tenant is mapped and how much it used changes between two pages, and with it a place in the report,
- * so that following pages in that order would miss tenants. */
+/* GET /v1/tenants: who uses the stamp, how much, and who pays (commerce/tenants.h). CSV comes whole, in the order of
+ * the report: one line per sum, rendered some at a time from what the worker has added up. JSON comes in pages, in the
+ * order of ids: whether a tenant is mapped and how much it used changes between two pages, and with it a place in the
+ * report, so that following pages in that order would miss tenants. */
 #include "commerce/tenants.h"
 
 #include <stdlib.h>

@@ -75,8 +75,8 @@ struct customer {
     struct text by;
     uint64_t newest_change; /* number of the tenant's newest change as known then, which may be about later hours */
 };
-/* Bare; another one after every change of its tenant, scheduled ones too, and when the subscription has moved to another
- * tenant. */
+/* Bare; another one after every change of its tenant, scheduled ones too, and when the subscription has moved to
+ * another tenant. */
 void customer_etag(const struct customer *customer, char out[CUSTOMER_ETAG_SIZE]);
 
 struct customer_change {

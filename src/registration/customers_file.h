@@ -20,10 +20,10 @@ struct customers_file_line {
     const char *message; /* if rejected; in the arena or static */
 };
 
-/* Fills at most 'max' lines. A line with fewer or more fields than there are columns is rejected. Lines that map the same tenant or the same subscription differently from the same hour on
- * are all rejected, because nobody can tell which is right; a line without a time means the hour of now_ns there.
- * ERROR_INVALID_REQUEST_CONTENT (no CSV, unknown or missing columns), ERROR_REQUEST_TOO_LARGE (more lines) with the
- * line in the message, ERROR_NO_MEMORY. */
+/* Fills at most 'max' lines. A line with fewer or more fields than there are columns is rejected. Lines that map the
+ * same tenant or the same subscription differently from the same hour on are all rejected, because nobody can tell
+ * which is right; a line without a time means the hour of now_ns there. ERROR_INVALID_REQUEST_CONTENT (no CSV,
+ * unknown or missing columns), ERROR_REQUEST_TOO_LARGE (more lines) with the line in the message, ERROR_NO_MEMORY. */
 MUST_CHECK err_t customers_file_read(struct arena *arena, struct text csv, int64_t now_ns,
                                      struct customers_file_line *lines, size_t max, size_t *count,
                                      struct error_info *info);

@@ -136,22 +136,6 @@ static bool find_difference(const struct timeline *timeline, int64_t *from_ns)
     return true;
 }
 
-/* Whether whoever has the tenant at some hour has had it then before. */
-static bool only_takes_away(const struct timeline *timeline)
-{
-    const struct stretches *old = &timeline->before, *new = &timeline->now;
-    size_t at = 0;
-    for (size_t i = 0; i < new->count; i++) {
-        int64_t end_ns = i + 1 < new->count ? new->items[i + 1].start_ns : INT64_MAX;
-        while (at + 1 < old->count && old->items[at + 1].start_ns <= new->items[i].start_ns)
-            at++;
-        for (size_t j = at; new->items[i].mapped &&j < old->count && (j == at || old->items[j].start_ns < end_ns); j++)
-            if (!same_payer(&old->items[j], &new->items[i]))
-                return false;
-    }
-    return true;
-}
-
 /* How many changes plan_write appends. */
 static size_t change_count(const struct timeline *timeline)
 {
@@ -162,8 +146,7 @@ void plan_compare(struct plan *plan)
 {
     for (struct timeline *timeline = plan->first; timeline != NULL; timeline = timeline->next) {
         timeline->differs = find_difference(timeline, &timeline->from_ns);
-        timeline->full = timeline->differs && timeline->last_change + change_count(timeline) > CUSTOMER_CHANGES_MAX &&
-                         !only_takes_away(timeline);
+        timeline->full = timeline->differs && timeline->last_change + change_count(timeline) > CUSTOMER_CHANGES_MAX;
     }
 }
 

@@ -23,7 +23,7 @@ struct timeline {
     /* Set by plan_compare. */
     bool differs;    /* from the beginning */
     int64_t from_ns; /* the first hour at which it does */
-    bool full;       /* its changes are more than can be kept, and do not only take mappings away */
+    bool full;       /* that takes more changes than are kept, which is for taking away only */
 };
 
 struct plan {

@@ -110,8 +110,8 @@ static err_t refuse_too_many_stretches(struct customer_job *job, err_t error)
 /* --- lines --- */
 
 /* Tells of each line which one before it, in the order of their application, has the same subscription: if that line
- * took it from everybody else, its tenant is the only one that can have it from then on, and the store need not be asked
- * again. */
+ * took it from everybody else, its tenant is the only one that can have it from then on, and the store need not be
+ * asked again. */
 struct step {
     struct customer_line *line;
     size_t position;          /* in the file */
@@ -206,14 +206,16 @@ static err_t run_step(struct plan *plan, struct step *step)
                      : customer_tenants_of(plan->txn, plan->registration, &line->customer_id, remove_from, &removal);
 }
 
-/* Whether there were any. */
-static err_t refuse_lines_of_full_tenants(struct customer_apply *apply, struct plan *plan, bool *any)
+/* Those that give a tenant a subscription; what takes one away passes, so that nobody has to pay for ever. Whether
+ * there were any. */
+static err_t refuse_lines_of_full_tenants(struct customer_apply *apply, struct plan *plan, const struct step *steps,
+                                          size_t count, bool *any)
 {
     *any = false;
-    for (size_t i = 0; i < apply->line_count; i++) {
-        struct customer_line *line = &apply->lines[i];
+    for (size_t i = 0; i < count; i++) {
+        struct customer_line *line = steps[i].line;
         struct timeline *timeline;
-        if (line->refused || !line->mapped)
+        if (!line->mapped || !steps[i].changed)
             continue;
         err_t error = plan_timeline(plan, &line->tenant_id, &timeline);
         if (error != ERROR_OK)
@@ -249,7 +251,7 @@ static err_t run_lines(struct customer_apply *apply, struct plan *plan, struct s
     if (error != ERROR_OK)
         return error;
     plan_compare(plan);
-    error = refuse_lines_of_full_tenants(apply, plan, again);
+    error = refuse_lines_of_full_tenants(apply, plan, steps, count, again);
     if (error != ERROR_OK || *again)
         return error;
     error = finish(&apply->base, write, plan);

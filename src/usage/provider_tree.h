@@ -55,11 +55,10 @@ MUST_CHECK err_t provider_view_members(struct provider_view *view, struct store 
 
 /* --- checks of changes; writer's transaction --- */
 
-/* Whether 'id' may be the provider's from 'from_ns' on: a subscription that is described and in use from then on, or up to
- * in_use_to_ns if 'id' is not in use from there on (else INT64_MAX), and whose own providers do not lead back to 'id',
- * within PROVIDER_DEPTH_MAX. ERROR_INVALID_PROPERTY with target
- * providerSubscriptionId and the chain in the message, ERROR_CONFLICT where PROVIDER_WALK_STEPS_MAX does not do.
- * 'is_new': nobody had described it before. */
+/* Whether 'id' may be the provider's from 'from_ns' on: a subscription that is described and in use from then on, or
+ * up to in_use_to_ns if 'id' is not in use from there on (else INT64_MAX), and whose own providers do not lead back to
+ * 'id', within PROVIDER_DEPTH_MAX. ERROR_INVALID_PROPERTY with target providerSubscriptionId and the chain in the
+ * message, ERROR_CONFLICT where PROVIDER_WALK_STEPS_MAX does not do. 'is_new': nobody had described it before. */
 MUST_CHECK err_t provider_check(struct kv_txn *txn, struct arena *arena, const struct guid *id,
                                 const struct guid *provider, const struct guid *operator_id, int64_t from_ns,
                                 int64_t in_use_to_ns, bool is_new, struct error_info *info);

@@ -1,9 +1,9 @@
 /* A data directory made from a backup: files checked against the manifest, the store verified, and, for a point in
- * time, its journal cut there and everything that follows from it computed anew; accounts, subscriptions, registrations,
- * customers and partners stay as of the backup, and time goes on from the newest change of them. The result goes on with the same keys and sequences,
- * so from its last sequence on it is another branch than the store that was backed up: that is noted in the store
- * ("branch/..." in its meta table) and in its audit log, and told by verify, so that heads which the former store signed
- * later can be explained. Blocking. */
+ * time, its journal cut there and everything that follows from it computed anew; accounts, subscriptions,
+ * registrations, customers and partners stay as of the backup, and time goes on from the newest change of them. The
+ * result goes on with the same keys and sequences, so from its last sequence on it is another branch than the store
+ * that was backed up: that is noted in the store ("branch/..." in its meta table) and in its audit log, and told by
+ * verify, so that heads which the former store signed later can be explained. Blocking. */
 #pragma once
 
 #include <stdbool.h>

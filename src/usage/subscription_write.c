@@ -158,8 +158,8 @@ static bool same_state(const struct subscription_period *a, const struct subscri
     return a->state == b->state && a->deleted_ns == b->deleted_ns;
 }
 
-/* In use from that time on, and what was known of later times stays: whoever corrects since when a subscription is whose
- * does not say that it was never deleted, or never came back. */
+/* In use from that time on, and what was known of later times stays: whoever corrects since when a subscription is
+ * whose does not say that it was never deleted, or never came back. */
 static err_t make_plan(const struct changing *c, int64_t effective_ns, struct plan *plan)
 {
     const struct subscription_period *period = subscription_period_at(&c->periods, effective_ns);

@@ -73,8 +73,8 @@ struct subscription_put {
     struct error_info info;
 };
 void subscription_put_init(struct subscription_put *put, const struct subscription *subscription);
-/* Marks as Deleted, from this hour on, however often it changed hands; usage stays readable. missing: nothing described under that id. Refusal:
- * ERROR_CONFLICT while it is the provider of subscriptions in use. */
+/* Marks as Deleted, from this hour on, however often it changed hands; usage stays readable. missing: nothing
+ * described under that id. Refusal: ERROR_CONFLICT while it is the provider of subscriptions in use. */
 struct subscription_delete {
     struct store_job job;
     struct guid id;

@@ -215,6 +215,21 @@ test("tenants that nobody mapped come first, and what is shown is what was used,
     assert.match(await page.textContent("main"), /is set on the commercial\s+side/);
   }));
 
+test("a meter's name is not broken inside a word", () =>
+  commerce(async (page) => {
+    await open(page, "tenants", ".tenant");
+    const more = page.locator(".link-button");
+    for (let left = await more.count(); left > 0; left--) await more.first().click();
+    const broken = await page.locator(".quantities tbody th").evaluateAll((cells) => cells.flatMap((cell) =>
+      [...cell.textContent.matchAll(/[^\s-]+/g)].filter(({ 0: word, index }) => {
+        const range = document.createRange();
+        range.setStart(cell.firstChild, index);
+        range.setEnd(cell.firstChild, index + word.length);
+        return range.getClientRects().length > 1;
+      }).map(([word]) => word)));
+    assert.deepEqual(broken, []);
+  }));
+
 test("last month is the whole month before", () =>
   operator(async (page) => {
     await open(page, "tenants", ".tenant, .empty");
@@ -281,6 +296,18 @@ test("a server that has no usage shows who pays and makes up no figures", () =>
   }));
 
 // ---- customers ----
+
+test("a customer is shown by its tenant's name above the id, where the stamp told the name", () =>
+  commerce(async (page) => {
+    await open(page, "customers", ".customers");
+    await page.selectOption("#customers-registration", { label: `${subject.commerce.registration} in ${subject.commerce.resourceGroup}` });
+    await page.waitForSelector(".customers tbody strong");
+    const names = new Map((await get(page, "/v1/tenants?limit=1000")).value.map(({ tenantId, displayName }) => [tenantId, displayName]));
+    const shown = await page.locator(".customers tbody th").evaluateAll((cells) =>
+      cells.map((cell) => [cell.querySelector("code").textContent, cell.querySelector("strong")?.textContent ?? ""]));
+    assert.ok(shown.length > 0 && shown.some(([, name]) => name));
+    for (const [id, name] of shown) assert.equal(name, names.get(id) ?? "");
+  }));
 
 test("the customers are those of the API, now and as they were", () =>
   commerce(async (page) => {

@@ -66,6 +66,30 @@ def test_restore_to_a_time_and_to_a_sequence(fresh, tmp_path):
         assert proven(folder)["records"] == records
 
 
+def test_restored_to_a_time_subscriptions_are_as_of_the_backup_and_the_next_change_is_the_newest(fresh, tmp_path):
+    """Also in a demo, whose clock goes on from where the store ends."""
+    assert "as of the backup" in " ".join(run("restore", "--help").expect(0).out.split())
+    own, tenants = guid(), [guid(), guid(), guid()]
+
+    def describe(stamp, tenant):
+        stamp.operator.request("PUT", "/v1/subscriptions/" + own, body={"displayName": "x", "tenantId": tenant})
+
+    describe(fresh, tenants[0])
+    fresh.anybody.accept(some(own, 5, "one"))
+    fresh.advance("PT2H")
+    fresh.anybody.accept(some(own, 5, "two"))
+    describe(fresh, tenants[1])
+    run("backup", tmp_path / "copy", *remote(fresh, tmp_path)).expect(0)
+    run("restore", tmp_path / "copy", "--data-dir", tmp_path / "restored", "--to-time", iso(harness.START + HOUR)).expect(0)
+    assert proven(tmp_path / "restored")["records"] == 5
+    with harness.Stamp(tmp_path / "again", data_dir=tmp_path / "restored") as again:
+        describe(again, tenants[2])
+        history = again.operator.rows("/v1/subscriptions/%s/history" % own)
+        assert [change["tenantId"] for change in history] == tenants
+        times = [change["recordedTime"] for change in history]
+        assert times == sorted(times) and times[1] > times[0]
+
+
 def test_a_backup_while_usage_is_posted_stops_nobody(fresh, tmp_path):
     own, stop, accepted = guid(), threading.Event(), []
     producer = fresh.client(fresh.producer("*"))

@@ -228,6 +228,22 @@ def test_moves_are_dated_and_told_with_who_and_when(empty):
     assert (row["tenantId"], row["delegatedProviderSubscriptionId"]) == (tenants[0], empty.operator_subscription)
 
 
+def test_a_correction_of_the_past_does_not_undo_a_later_deletion(empty):
+    subscription, tenants = guid(), [guid(), guid()]
+    put(empty, subscription, 201, tenantId=tenants[0])
+    empty.advance("P3D")
+    empty.operator.request("DELETE", "/v1/subscriptions/" + subscription).expect(200)
+    deleted = empty.operator.get("/v1/subscriptions/" + subscription).expect(200).json
+    empty.advance("P1D")
+    since = base(empty) - 2 * DAY
+    answer = put(empty, subscription, 200, tenantId=tenants[1], effectiveFrom=iso(since)).json
+    for shown in answer, empty.operator.get("/v1/subscriptions/" + subscription).expect(200).json:
+        assert (shown["state"], shown["tenantId"]) == ("Deleted", tenants[1])
+        assert shown["deletedTime"] == deleted["deletedTime"]
+    assert at(empty, subscription, since)["state"] == "Enabled"
+    assert [one["state"] for one in history(empty, subscription)] == ["Enabled", "Deleted", "Enabled", "Deleted"]
+
+
 def test_each_change_is_in_the_audit_log_and_no_refusal(empty):
     subscription = guid()
     put(empty, subscription, effectiveFrom=iso(base(empty)))

@@ -446,6 +446,10 @@ static void a_tenant_at_the_bound_can_be_unmapped(void **state)
     assert_true(map_tenant(f, 1, 0, hour(3)));
     assert_int_equal(mapped_to(f, 1, hour(10), INT64_MAX), 0);
     assert_int_equal(mapped_to(f, 1, hour(2), INT64_MAX), 7);
+    struct customer_line lines[] = { line_of(1, 7, hour(1)), line_of(1, 0, hour(2)) };
+    struct customer_apply apply;
+    apply_lines(f, &apply, lines, 2); /* the first is no change */
+    assert_true(!lines[0].refused && !lines[0].changed && lines[1].changed);
 }
 
 /* What the refused line would have taken away stays where it was. */

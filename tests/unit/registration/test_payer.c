@@ -151,7 +151,7 @@ static void periods_say_what_is_said_hour_by_hour(void **state)
             f->registration = register_stamp(f, 1, "stamp1", STAMP, BILLING_PAY_AS_YOU_USE);
             break;
         default:
-            if (billing_model_allows_customers(payer_at(f, 0, hour(step), INT64_MAX).model))
+            if (billing_model_allows_customers(payer_at(f, 0, store_now_ns(f->base.store), INT64_MAX).model))
                 map_tenant(f, 1 + prng_below(&prng, 2), prng_below(&prng, 4), hour((int64_t)prng_below(&prng, 70)));
         }
         clock_manual_advance(&f->base.clock, NS_PER_HOUR);

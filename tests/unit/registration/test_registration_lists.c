@@ -98,6 +98,24 @@ static void a_name_alone_finds_where_it_is_the_only_one(void **state)
     assert_int_equal(cloud, 4);
 }
 
+/* Of many registrations only the one is read: the arena grows by no more than that. */
+static void a_name_is_found_without_reading_the_others(void **state)
+{
+    struct fixture *f = *state;
+    struct error_info info;
+    uint8_t cloud;
+    for (uint8_t i = 1; i <= 200; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "stamp%d", i);
+        put_well(f, path_of(1, "g", name), i, BILLING_PAY_AS_YOU_USE);
+        arena_reset(f->arena);
+    }
+    size_t before = arena_size_bytes(f->arena);
+    assert_ok(find_by_name(f, 0, "", "stamp200", &cloud, &info));
+    assert_int_equal(cloud, 200);
+    assert_true(arena_size_bytes(f->arena) - before < 16384);
+}
+
 static void they_are_counted_by_state(void **state)
 {
     struct fixture *f = *state;
@@ -119,4 +137,4 @@ static void they_are_counted_by_state(void **state)
 }
 
 TESTS(WITH_STORE(lists_are_in_order_and_by_pages), WITH_STORE(a_name_alone_finds_where_it_is_the_only_one),
-      WITH_STORE(they_are_counted_by_state))
+      WITH_STORE(a_name_is_found_without_reading_the_others), WITH_STORE(they_are_counted_by_state))

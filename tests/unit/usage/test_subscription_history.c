@@ -389,8 +389,8 @@ struct plain {
     enum subscription_state states[HOURS];
 };
 
-/* A description gives its tenant from its hour on, and is in use until the next hour at which the state was to change; a
- * deletion leaves the tenant and everything after it is deleted. */
+/* A description gives its tenant from its hour on, and is in use until the next hour at which the state was to change;
+ * a deletion leaves the tenant and everything after it is deleted. */
 static void apply(struct plain *plain, const struct step *step)
 {
     enum subscription_state former = plain->states[step->hour];
