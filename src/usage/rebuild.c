@@ -11,7 +11,6 @@
 #include "base/arena.h"
 #include "base/files.h"
 #include "base/instant.h"
-#include "store/audit.h"
 #include "store/data_file.h"
 #include "store/file_check.h"
 #include "store/head.h"
@@ -358,24 +357,10 @@ static err_t give_the_rest(struct rebuild *r)
     return ERROR_OK;
 }
 
-/* Accounts, subscriptions, customers and the like are carried over as they are, also where the journal is cut. What is
- * recorded next must not be earlier than what is recorded there, or "as known at" would answer wrongly. Each change has
- * its audit entry, so the newest of them is the newest of all. */
-static err_t newest_change(struct rebuild *r, int64_t *newest_ns)
-{
-    struct audit_entry *entries;
-    size_t count;
-    bool more;
-    err_t error = audit_list_newest(r->txn, r->arena, UINT64_MAX, 1, &entries, &count, &more);
-    *newest_ns = error == ERROR_OK && count > 0 ? entries[0].time_ns : INT64_MIN;
-    return error;
-}
-
 /* What entries do not tell: when sealing began, and in a store of which the beginning is gone how much there was. */
-static err_t complete_state(struct rebuild *r)
+static void complete_state(struct rebuild *r)
 {
     struct store_state *state = replay_state(r->replay);
-    int64_t last_ns = r->old_state.last_reported_ns;
     const struct store_state *old = &r->old_state;
     if (!r->has_seal)
         state->sealed_hour = r->result->cut ? -1 : old->sealed_hour;
@@ -386,10 +371,8 @@ static err_t complete_state(struct rebuild *r)
             state->corrections = old->corrections;
         }
     }
-    err_t error = r->result->cut ? newest_change(r, &last_ns) : ERROR_OK;
-    if (last_ns > state->last_reported_ns)
-        state->last_reported_ns = last_ns;
-    return error;
+    if (!r->result->cut && old->last_reported_ns > state->last_reported_ns)
+        state->last_reported_ns = old->last_reported_ns;
 }
 
 /* --- */
@@ -446,7 +429,9 @@ static err_t fill(struct rebuild *r)
         error = give_the_rest(r);
     if (error == ERROR_OK)
         error = kv_put(replay_txn(r->replay), KV_META, TEXT("rows_engine"), text_of(replay_rows(r->replay)->name));
-    return error == ERROR_OK ? complete_state(r) : error;
+    if (error == ERROR_OK)
+        complete_state(r);
+    return error;
 }
 
 static err_t rebuild_open_file(struct rebuild *r, struct error_info *info)

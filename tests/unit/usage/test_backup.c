@@ -193,7 +193,7 @@ static void after_a_point_in_time_no_change_is_recorded_before_those_that_stayed
     clock_manual_advance(&f->base.clock, 5 * NS_PER_HOUR);
     describe(f, 2);
     struct post later = post_good();
-    later.id = "later";
+    later.id = "\"record-2\"";
     usage_post_accepted(f, &later);
     clock_manual_advance(&f->base.clock, 20 * NS_PER_MINUTE);
     describe(f, 3);
