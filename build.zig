@@ -529,7 +529,6 @@ const layers = [_]Layer{
     },
     .{
         .name = "api",
-        .small = true,
         .sources = &api_sources,
         .tests = &api_tests,
         .needs = &.{ "base", "store", "net", "usage", "identity", "registration", "commerce" },
